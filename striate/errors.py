@@ -1,0 +1,46 @@
+"""Everything that Striate raises on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from striate.source import Source, Span, underline
+
+
+class StriateError(Exception):
+    """A failure that is told in one message, without a traceback."""
+
+    exit_status = 1
+
+
+class UserError(StriateError):
+    """A mistake in what the user gave: the message says what was found, expected, and the fix."""
+
+    exit_status = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong at one place of a text."""
+
+    message: str
+    span: Span
+
+
+class NotationError(UserError):
+    """One or more problems in a network's text, each shown with its line and an underline."""
+
+    def __init__(self, source: Source, problems: Sequence[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.span))
+        super().__init__("\n\n".join(self._show(problem) for problem in self.problems))
+
+    def _show(self, problem: Problem) -> str:
+        line, column = self.source.position(problem.span.start)
+        picture = "\n".join(f"  {row}" for row in underline(self.source, problem.span).split("\n"))
+        return f"{self.source.name}:{line}:{column}: {problem.message}\n{picture}"
+
+
+class ShapeError(NotationError):
+    """A network that reads well but whose volumes do not fit together."""
