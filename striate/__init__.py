@@ -1,0 +1,1 @@
+"""Striate: convolutional networks written as papers write them, sized, drawn, trained and shown."""

@@ -1,0 +1,91 @@
+"""The kinds of layers. A new kind is one class in one of these modules and one entry in `KINDS`."""
+
+from striate.layers.base import (
+    PADDING_WORDS,
+    POINT,
+    WHOLE,
+    Layer,
+    MismatchError,
+    Pair,
+    Setting,
+    Shape,
+    Value,
+    Window,
+    product,
+    show,
+)
+from striate.layers.convolution import Conv, DepthwiseConv, PointwiseConv, TransposedConv
+from striate.layers.linear import FullyConnected
+from striate.layers.merging import Add, Concat
+from striate.layers.normalisation import BatchNorm, LocalResponseNorm
+from striate.layers.pointwise import (
+    GELU,
+    Dropout,
+    Flatten,
+    Identity,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
+from striate.layers.pooling import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+)
+
+KINDS: tuple[type[Layer], ...] = (
+    Conv,
+    DepthwiseConv,
+    PointwiseConv,
+    TransposedConv,
+    MaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    BatchNorm,
+    LocalResponseNorm,
+    ReLU,
+    ReLU6,
+    GELU,
+    SiLU,
+    Tanh,
+    Sigmoid,
+    Softmax,
+    Dropout,
+    Flatten,
+    FullyConnected,
+    Identity,
+)
+"""Every kind that a text can name, in the order in which help lists them."""
+
+WORDS: dict[str, type[Layer]] = {word: kind for kind in KINDS for word in kind.words}
+"""Every word of the notation that names a layer."""
+
+__all__ = [
+    "KINDS",
+    "PADDING_WORDS",
+    "POINT",
+    "WHOLE",
+    "WORDS",
+    "Add",
+    "Concat",
+    "Dropout",
+    "FullyConnected",
+    "Layer",
+    "MismatchError",
+    "Pair",
+    "Setting",
+    "Shape",
+    "Value",
+    "Window",
+    "product",
+    "show",
+]

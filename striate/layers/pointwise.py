@@ -1,0 +1,159 @@
+"""Layers that treat every value alike or leave it as it is: activations, dropout, identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from striate.layers.base import POINT, WHOLE, Layer, Role, Setting, Shape, Window
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """A function of each value; the volume stays."""
+
+    role: ClassVar[Role] = "activation"
+    torch_name: ClassVar[str] = ""
+    """The class in torch.nn that computes it."""
+
+    def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
+        from torch import nn
+
+        found: type[nn.Module] = getattr(nn, self.torch_name)
+        return found()
+
+
+@dataclass(frozen=True)
+class ReLU(Activation):
+    """`max(0, x)`."""
+
+    words: ClassVar[tuple[str, ...]] = ("relu",)
+    torch_name: ClassVar[str] = "ReLU"
+    example: ClassVar[str] = "relu"
+    summary: ClassVar[str] = "max(0, x)"
+
+
+@dataclass(frozen=True)
+class ReLU6(Activation):
+    """`min(max(0, x), 6)` (Howard et al. 2017, for low precision)."""
+
+    words: ClassVar[tuple[str, ...]] = ("relu6",)
+    torch_name: ClassVar[str] = "ReLU6"
+    example: ClassVar[str] = "relu6"
+    summary: ClassVar[str] = "min(max(0, x), 6)"
+
+
+@dataclass(frozen=True)
+class GELU(Activation):
+    """`x·Φ(x)` (Hendrycks & Gimpel 2016)."""
+
+    words: ClassVar[tuple[str, ...]] = ("gelu",)
+    torch_name: ClassVar[str] = "GELU"
+    example: ClassVar[str] = "gelu"
+    summary: ClassVar[str] = "x·Φ(x)"
+
+
+@dataclass(frozen=True)
+class SiLU(Activation):
+    """`x·sigmoid(x)` (Elfwing et al. 2017), also called swish."""
+
+    words: ClassVar[tuple[str, ...]] = ("silu", "swish")
+    torch_name: ClassVar[str] = "SiLU"
+    example: ClassVar[str] = "silu"
+    summary: ClassVar[str] = "x·sigmoid(x)"
+
+
+@dataclass(frozen=True)
+class Tanh(Activation):
+    """The hyperbolic tangent."""
+
+    words: ClassVar[tuple[str, ...]] = ("tanh",)
+    torch_name: ClassVar[str] = "Tanh"
+    example: ClassVar[str] = "tanh"
+    summary: ClassVar[str] = "hyperbolic tangent"
+
+
+@dataclass(frozen=True)
+class Sigmoid(Activation):
+    """`1 / (1 + exp(−x))`."""
+
+    words: ClassVar[tuple[str, ...]] = ("sigmoid",)
+    torch_name: ClassVar[str] = "Sigmoid"
+    example: ClassVar[str] = "sigmoid"
+    summary: ClassVar[str] = "1 / (1 + exp(−x))"
+
+
+@dataclass(frozen=True)
+class Softmax(Activation):
+    """Exponentials over the channel axis, scaled to sum to one."""
+
+    words: ClassVar[tuple[str, ...]] = ("softmax",)
+    example: ClassVar[str] = "softmax"
+    summary: ClassVar[str] = "probabilities over the channels"
+
+    def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
+        from torch import nn
+
+        return nn.Softmax(dim=1)
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Zeroes each value with probability `p` in training (Srivastava et al. 2014)."""
+
+    p: float = 0.5
+
+    words: ClassVar[tuple[str, ...]] = ("dropout",)
+    role: ClassVar[Role] = "regularise"
+    number: ClassVar[str] = "p"
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("p", "float", "probability of a zero", default=0.5, minimum=0, maximum=1),
+    )
+    example: ClassVar[str] = "dropout0.5"
+    summary: ClassVar[str] = "dropout with a probability"
+
+    def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
+        from torch import nn
+
+        return nn.Dropout(self.p)
+
+
+@dataclass(frozen=True)
+class Identity(Layer):
+    """Gives back its input: the shortcut of a residual sum."""
+
+    words: ClassVar[tuple[str, ...]] = ("id", "identity")
+    example: ClassVar[str] = "(conv3-64 -> bn + id)"
+    summary: ClassVar[str] = "identity: the shortcut of a sum"
+
+    def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
+        from torch import nn
+
+        return nn.Identity()
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """A volume C×H×W as one vector of C·H·W values, channel by channel."""
+
+    words: ClassVar[tuple[str, ...]] = ("flatten",)
+    example: ClassVar[str] = "flatten"
+    summary: ClassVar[str] = "a volume as one vector"
+
+    def output(self, inputs: tuple[Shape, ...]) -> Shape:
+        size = 1
+        for n in inputs[0]:
+            size *= n
+        return (size,)
+
+    def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
+        """A vector has no place on the image left: as a whole it comes from all of it."""
+        return POINT if inputs[0][1:] in ((), (1, 1)) else WHOLE
+
+    def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
+        from torch import nn
+
+        return nn.Flatten()
