@@ -1,0 +1,7 @@
+"""Graphs as torch modules: building, first weights, published checkpoints."""
+
+from striate.modules.build import build
+from striate.modules.initialise import initialise
+from striate.modules.network import InputError, Network, misfit
+
+__all__ = ["InputError", "Network", "build", "initialise", "misfit"]

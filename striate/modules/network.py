@@ -1,0 +1,219 @@
+"""The torch module of a graph: ordinary layers under the graph's names, run in the graph's order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import NotationError, Problem, UserError
+from striate.graph.nodes import IMAGE, Graph, Node
+from striate.layers import Add, Concat, FullyConnected, MismatchError, Shape, product, show
+
+
+class InputError(UserError, ValueError):
+    """A batch of images that a network cannot take."""
+
+
+class Sum(nn.Module):
+    """Branches of one shape, added value by value."""
+
+    def forward(self, first: Tensor, *others: Tensor) -> Tensor:
+        for other in others:
+            first = first + other
+        return first
+
+
+class DepthConcat(nn.Module):
+    """Branches joined along the channel axis."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        return torch.cat(branches, 1)
+
+
+class Scope(nn.Module):
+    """One part of a dotted name: it holds the layers whose names begin with it."""
+
+
+class Step(NamedTuple):
+    """One node's work on numbered slots, which hold the values that are still to be read."""
+
+    name: str
+    path: tuple[str, ...]
+    inputs: tuple[int, ...]
+    output: int
+    dead: tuple[int, ...]
+    """Slots that nothing reads after this step."""
+    flatten: bool
+
+
+class Network(nn.Module):
+    """A graph as a torch module. Input N×C×H×W, output N×(the graph's output shape).
+
+    Each node of the graph is one submodule of the same name (`nn.Conv2d`, `nn.BatchNorm2d`, …), so
+    the keys of `state_dict()` are the graph's names followed by `.weight`, `.bias` and so on. The
+    submodules are looked up by name at each call: replace one, and the new one runs. Weights are
+    what the layers' constructors leave; `striate.modules.build` initialises them as published.
+
+    Raises NotationError for a name that torch keeps for itself.
+    """
+
+    graph: Graph
+    """The network that this module computes."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+        self._plan, self._slots = _plan(graph)
+        for node in graph:
+            _place(self, graph, node)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """The output for a batch. Raises InputError when the batch does not fit the network."""
+        try:
+            values = self._slots_for(image)
+            output = image
+            for step in self._plan:
+                output = self._take(step, values)
+        except (RuntimeError, ValueError) as error:
+            self._explain(image, error)
+            raise
+        return output
+
+    def run_to(self, image: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
+        """The outputs of the named nodes for a batch; nothing after the last of them is computed.
+
+        Raises UserError for a name that the network does not have, InputError as `forward` does.
+        """
+        wanted = dict.fromkeys(names)
+        if unknown := wanted.keys() - {step.name for step in self._plan}:
+            raise UserError(f"the network has no layer named {', '.join(sorted(unknown))}")
+        found: dict[str, Tensor] = {}
+        try:
+            values = self._slots_for(image)
+            for step in self._plan:
+                if len(found) == len(wanted):
+                    break
+                output = self._take(step, values)
+                if step.name in wanted:
+                    found[step.name] = output
+        except (RuntimeError, ValueError) as error:
+            self._explain(image, error)
+            raise
+        return {name: found[name] for name in wanted}
+
+    def _slots_for(self, image: Tensor) -> list[Tensor | None]:
+        values: list[Tensor | None] = [None] * self._slots
+        values[0] = image
+        return values
+
+    def _take(self, step: Step, values: list[Tensor | None]) -> Tensor:
+        module: nn.Module = self
+        for part in step.path:
+            module = module._modules[part]  # type: ignore[assignment]
+        if step.flatten:
+            output = module(torch.flatten(values[step.inputs[0]], 1))  # type: ignore[arg-type]
+        else:
+            output = module(*[values[slot] for slot in step.inputs])
+        for slot in step.dead:
+            values[slot] = None
+        values[step.output] = output
+        return output
+
+    def _explain(self, image: Tensor, error: Exception) -> None:
+        """Raise what is wrong with a batch in the user's terms, if the batch is what is wrong."""
+        if problem := misfit(self.graph, tuple(image.shape)):
+            raise InputError(problem) from error
+
+
+def misfit(graph: Graph, batch: Shape) -> str:
+    """Why a batch of that shape (N, C, H, W) cannot go through a graph; empty when it can.
+
+    A network takes another height and width than those it was written with as long as every
+    fully connected layer still gets the number of values that it has weights for.
+    """
+    expected = f"the network takes images of {show(graph.input)} (a batch of N×{show(graph.input)})"
+    if len(batch) != 4:
+        return f"{expected}, but got a tensor of {show(batch)}. Add the batch axis N in front"
+    image = batch[1:]
+    found = f"{expected}, but got {show(image)}"
+    if image[0] != graph.input[0]:
+        return f"{found}. Give images of {graph.input[0]} channels"
+    fix = f"Resize the images to {graph.input[1]}×{graph.input[2]}, or build the network for them"
+    outputs: list[Shape] = []
+    for node in graph:
+        inputs = tuple(image if i == IMAGE else outputs[i] for i in node.inputs)
+        try:
+            outputs.append(node.layer.output(inputs))
+        except MismatchError as mismatch:
+            return f"{found}. At {node.name}: {mismatch}. {fix}"
+        had = product(graph.shapes_into(node)[0])
+        if isinstance(node.layer, FullyConnected) and product(inputs[0]) != had:
+            return (
+                f"{found}, which would bring {product(inputs[0]):,} values to {node.name} in place "
+                f"of {had:,}. {fix}"
+            )
+    return ""
+
+
+def _plan(graph: Graph) -> tuple[tuple[Step, ...], int]:
+    """The steps of a run, and how many slots they need. Slot 0 holds the image at the start."""
+    last_reader = {i: reader for reader, node in enumerate(graph.nodes) for i in node.inputs}
+    slot_of = {IMAGE: 0}
+    free: list[int] = []
+    slots = 1
+    steps = []
+    for index, node in enumerate(graph.nodes):
+        inputs = tuple(slot_of[i] for i in node.inputs)
+        dead = tuple({slot_of[i] for i in node.inputs if last_reader[i] == index})
+        free.extend(dead)
+        if not free:
+            free.append(slots)
+            slots += 1
+        slot_of[index] = output = free.pop()
+        flatten = isinstance(node.layer, FullyConnected) and len(graph.shapes_into(node)[0]) > 1
+        path = tuple(node.name.split("."))
+        steps.append(Step(node.name, path, inputs, output, dead, flatten))
+    return tuple(steps), slots
+
+
+def _place(network: Network, graph: Graph, node: Node) -> None:
+    """Make the layer of a node and hang it at its name."""
+    parent: nn.Module = network
+    *scopes, last = node.name.split(".")
+    for part in scopes:
+        if part not in parent._modules:
+            _add(parent, part, Scope(), graph, node)
+        parent = parent.get_submodule(part)
+    _add(parent, last, _module(graph, node), graph, node)
+
+
+def _add(parent: nn.Module, name: str, module: nn.Module, graph: Graph, node: Node) -> None:
+    if not isinstance(parent, Network | Scope) or hasattr(parent, name):
+        raise NotationError(
+            graph.source,
+            [
+                Problem(
+                    f"{node.name!r} cannot be the name of a layer of a torch module: {name!r} is "
+                    "taken there. Choose another label",
+                    node.span,
+                )
+            ],
+        )
+    parent.add_module(name, module)
+
+
+def _module(graph: Graph, node: Node) -> nn.Module:
+    match node.layer:
+        case Add():
+            return Sum()
+        case Concat():
+            return DepthConcat()
+        case layer:
+            try:
+                return layer.module(graph.shapes_into(node))
+            except MismatchError as mismatch:
+                problem = Problem(str(mismatch), node.span)
+                raise NotationError(graph.source, [problem]) from mismatch
