@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from striate.graph.nodes import Graph
 from striate.modules.initialise import initialise
@@ -22,6 +23,18 @@ def build(what: Graph | str, *, seed: int | None = None) -> Network:
         what = load_graph(what)
     with torch.device("meta"):
         network = Network(what)
-    network.to_empty(device="cpu")
+    _allocate(network)
     initialise(network, seed)
     return network
+
+
+def _allocate(network: Network) -> None:
+    """Give memory to the weights of a network made on the meta device.
+
+    `Module.to_empty` does the same through a path that imports sympy, which takes half a second.
+    """
+    for module in network.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype)))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
