@@ -1,0 +1,1 @@
+"""Pictures: networks and plots as scenes, written as SVG, PNG or text."""
