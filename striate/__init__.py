@@ -1,1 +1,68 @@
-"""Striate: convolutional networks written as papers write them, sized, drawn, trained and shown."""
+"""Striate: convolutional networks written as papers write them, sized, drawn, trained and shown.
+
+Each name is imported from its package when it is first used, so that `import striate` costs
+nothing and sizing a network never waits for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from striate.drawing import draw
+    from striate.errors import NotationError, ShapeError, StriateError, UserError
+    from striate.graph import load_graph
+    from striate.modules import build, load_published
+    from striate.notation import parse, print_network
+    from striate.sizing import size
+    from striate.training import predict, test, train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "NotationError": "striate.errors",
+    "ShapeError": "striate.errors",
+    "StriateError": "striate.errors",
+    "UserError": "striate.errors",
+    "build": "striate.modules",
+    "draw": "striate.drawing",
+    "load_graph": "striate.graph",
+    "load_published": "striate.modules",
+    "parse": "striate.notation",
+    "predict": "striate.training",
+    "print_network": "striate.notation",
+    "size": "striate.sizing",
+    "test": "striate.training",
+    "train": "striate.training",
+}
+
+__all__ = [
+    "NotationError",
+    "ShapeError",
+    "StriateError",
+    "UserError",
+    "__version__",
+    "build",
+    "draw",
+    "load_graph",
+    "load_published",
+    "parse",
+    "predict",
+    "print_network",
+    "size",
+    "test",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'striate' has no attribute '{name}'")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
