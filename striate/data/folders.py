@@ -1,0 +1,370 @@
+"""A folder of class folders: which pictures it holds, in which class and split."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from striate.errors import UserError
+
+EXTENSIONS = frozenset({"jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm"})
+SPLITS = ("train", "val", "test")
+
+_SPLIT_OF_FOLDER = {
+    "train": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+}
+_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_LAYOUT = """\
+Expected one folder for each class:
+  {root}/
+    cat/  1.jpg  2.jpg  ...
+    dog/  1.jpg  2.jpg  ..."""
+
+
+class PictureFile(NamedTuple):
+    """One file: its name relative to the root (with "/"), class index, bytes and mtime in ns."""
+
+    name: str
+    label: int
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What `scan` found. `files` maps "train", "val", "test" to files sorted by name.
+
+    `files` has only the splits that the folder has; a folder without splits has "train" alone.
+    `skipped` counts what was passed over, by extension ("hidden" for hidden files and clutter).
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    files: Mapping[str, tuple[PictureFile, ...]]
+    skipped: Mapping[str, int]
+    notices: tuple[str, ...]
+
+
+def scan(root: str | Path) -> Listing:
+    """List the pictures under `root/<class>/` or `root/{train,val,test}/<class>/`.
+
+    Class folders are searched to any depth; classes are sorted by code point. Raises UserError
+    when the layout is not one of these, or cannot give a classification task.
+    """
+    root = Path(root)
+    _require_folder(root)
+    skipped: Counter[str] = Counter()
+    top = _Level.read(root, skipped)
+    split_folders = _split_folders(root, top)
+    if split_folders is None:
+        found = {"train": _ClassFolders.read(root, "", top, skipped)}
+        notices: list[str] = []
+    else:
+        found = {
+            split: _ClassFolders.read(root, f"{name}/", _Level.read(root / name, skipped), skipped)
+            for split, name in split_folders.items()
+        }
+        notices = _ignored_folders(top, split_folders.values())
+    _refuse_empty(root, found, skipped)
+    classes = _common_classes(root, found)
+    notices += _absent_classes(classes, found)
+    numbers = {name: number for number, name in enumerate(classes)}
+    files = {split: folders.files(numbers) for split, folders in found.items()}
+    return Listing(root, classes, files, dict(skipped), tuple(notices))
+
+
+def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
+    """Pictures to predict: files as given, folders searched to any depth in natural order.
+
+    Raises UserError for a path that does not exist and for folders without a picture.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder.")
+        if not path.is_dir():
+            found.append(path)
+            continue
+        skipped: Counter[str] = Counter()
+        names = [entry.name for entry in _walk(path, "", skipped)]
+        if not names:
+            raise UserError(
+                f"{path}: no picture in this folder{_instead(skipped)}.\n{_kinds_line()}"
+            )
+        found += [path / name for name in sorted(names, key=natural_key)]
+    if not found:
+        raise UserError("no picture was named. Give one or more files or folders.")
+    return found
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which "2.jpg" comes before "10.jpg"."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return tuple(
+        (0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts
+    )
+
+
+def readable_name(name: str) -> str:
+    """A file name as text: composed characters (NFC), undecodable bytes replaced."""
+    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))
+
+
+class _Found(NamedTuple):
+    name: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class _Level:
+    """The subfolders and the pictures that lie directly in one folder."""
+
+    folders: tuple[str, ...]
+    pictures: tuple[_Found, ...]
+
+    @classmethod
+    def read(cls, folder: Path, skipped: Counter[str]) -> _Level:
+        folders, pictures = _list(folder, "", skipped)
+        return cls(tuple(folders), tuple(pictures))
+
+
+@dataclass(frozen=True)
+class _ClassFolders:
+    """The class folders of one split: display name -> its pictures."""
+
+    prefix: str
+    pictures: Mapping[str, tuple[_Found, ...]]
+
+    @classmethod
+    def read(cls, root: Path, prefix: str, level: _Level, skipped: Counter[str]) -> _ClassFolders:
+        folder = root / prefix
+        if level.pictures:
+            raise UserError(_loose_pictures(folder, level))
+        _refuse_lookalikes(folder, level.folders)
+        return cls(
+            prefix,
+            {
+                readable_name(name): tuple(_walk(root, f"{prefix}{name}/", skipped))
+                for name in level.folders
+            },
+        )
+
+    def files(self, numbers: Mapping[str, int]) -> tuple[PictureFile, ...]:
+        return tuple(
+            sorted(
+                PictureFile(name, numbers[label], size, mtime_ns)
+                for label, pictures in self.pictures.items()
+                for name, size, mtime_ns in pictures
+            )
+        )
+
+
+def _require_folder(root: Path) -> None:
+    layout = _LAYOUT.format(root=root)
+    if not root.exists():
+        raise UserError(f"{root}: no such folder.\n{layout}")
+    if not root.is_dir():
+        raise UserError(f"{root}: this is a file, not a folder.\n{layout}")
+
+
+def _list(root: Path, prefix: str, skipped: Counter[str]) -> tuple[list[str], list[_Found]]:
+    """Subfolder names and pictures directly in `root/prefix`, one stat a picture."""
+    folders: list[str] = []
+    pictures: list[_Found] = []
+    folder = root / prefix
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if name[0] == "." or name.lower() in _CLUTTER:
+                    skipped["hidden"] += 1
+                elif name.rpartition(".")[2].lower() in EXTENSIONS and not entry.is_dir():
+                    pictures.append(_measured(entry, prefix + name))
+                elif entry.is_dir():
+                    folders.append(name)
+                else:
+                    skipped[Path(name).suffix.lower() or "no extension"] += 1
+    except PermissionError:
+        raise UserError(
+            f"{folder}: permission denied.\nFix: make the folder readable, or move it elsewhere."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be listed ({error.strerror}).") from None
+    return sorted(folders), pictures
+
+
+def _measured(entry: os.DirEntry[str], name: str) -> _Found:
+    try:
+        status = entry.stat()
+    except OSError:  # a broken link: reading it will say so
+        return _Found(name, -1, -1)
+    return _Found(name, status.st_size, status.st_mtime_ns)
+
+
+def _walk(root: Path, prefix: str, skipped: Counter[str]) -> Iterator[_Found]:
+    """All pictures below `root/prefix`; each real folder once, so that link loops end."""
+    waiting = [prefix]
+    seen: set[tuple[int, int]] = set()
+    while waiting:
+        here = waiting.pop()
+        status = (root / here).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders, pictures = _list(root, here, skipped)
+        waiting += [f"{here}{name}/" for name in reversed(folders)]
+        yield from pictures
+
+
+def _split_folders(root: Path, top: _Level) -> dict[str, str] | None:
+    """Split -> folder name when the top folders are splits, None when they are classes.
+
+    "train" may be a class (beside "bus" and "car"): it is a split if it holds folders only, or
+    if every folder beside it has the name of a split.
+    """
+    named = [name for name in top.folders if name.casefold() in _SPLIT_OF_FOLDER]
+    if not named:
+        return None
+    all_named = len(named) == len(top.folders)
+    splits: dict[str, str] = {}
+    for name in named:
+        split = _SPLIT_OF_FOLDER[name.casefold()]
+        if split in splits and (all_named or "train" in splits):
+            raise UserError(
+                f"{root}: both '{splits[split]}' and '{name}' look like the {split} split.\n"
+                "Fix: keep one of them."
+            )
+        splits[split] = name
+    if "train" not in splits:
+        if all_named:
+            raise UserError(
+                f"{root}: found {_quoted(named)} but no 'train' folder.\n"
+                f"Expected {root}/train/<class>/ beside it."
+            )
+        return None
+    if all_named:
+        return splits
+    train = _Level.read(root / splits["train"], Counter())
+    return splits if train.folders and not train.pictures else None
+
+
+def _ignored_folders(top: _Level, used: Iterable[str]) -> list[str]:
+    extra = sorted(set(top.folders) - set(used))
+    notices = []
+    if extra:
+        notices.append(f"not used, since they are beside the splits: {_quoted(extra)}")
+    if top.pictures:
+        notices.append(f"not used, since they are beside the splits: {len(top.pictures)} pictures")
+    return notices
+
+
+def _loose_pictures(folder: Path, level: _Level) -> str:
+    example = level.pictures[0].name
+    found = f"{len(level.pictures)} picture" + ("s" if len(level.pictures) > 1 else "")
+    beside = f" beside the folders {_quoted(level.folders)}" if level.folders else ""
+    fix = "Fix: move each picture into the folder of its class."
+    return (
+        f"{folder}: found {found} outside of any class folder (such as '{example}'){beside}.\n"
+        f"{_LAYOUT.format(root=folder)}\n{fix}"
+    )
+
+
+def _refuse_lookalikes(folder: Path, names: Iterable[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        key = readable_name(name).casefold()
+        if key in seen:
+            raise UserError(
+                f"{folder}: the class folders '{readable_name(seen[key])}' and "
+                f"'{readable_name(name)}' differ only in case or accents' encoding.\n"
+                "Fix: merge them, or rename one."
+            )
+        seen[key] = name
+
+
+def _refuse_empty(
+    root: Path, found: Mapping[str, _ClassFolders], skipped: Mapping[str, int]
+) -> None:
+    if not any(pictures for folders in found.values() for pictures in folders.pictures.values()):
+        raise UserError(
+            f"{root}: no picture found{_instead(skipped)}.\n"
+            f"{_kinds_line()}\n{_LAYOUT.format(root=root)}"
+        )
+    for folders in found.values():
+        here = root / folders.prefix
+        empty = sorted(name for name, pictures in folders.pictures.items() if not pictures)
+        if empty:
+            raise UserError(
+                f"{here}: no picture in {'class folder' if len(empty) == 1 else 'class folders'} "
+                f"{_quoted(empty)}.\nFix: fill or remove the folder."
+            )
+        if not folders.pictures:
+            raise UserError(f"{here}: this split is empty.\nFix: fill or remove the folder.")
+
+
+def _common_classes(root: Path, found: Mapping[str, _ClassFolders]) -> tuple[str, ...]:
+    train = found["train"]
+    here = root / train.prefix
+    classes = tuple(sorted(train.pictures))
+    if len(classes) == 1:
+        raise UserError(_one_class(here, classes[0]))
+    by_case = {name.casefold(): name for name in classes}
+    for split, folders in found.items():
+        for name in sorted(set(folders.pictures) - set(classes)):
+            near = by_case.get(name.casefold())
+            raise UserError(
+                f"{root / folders.prefix}: class '{name}' has no folder in {here}.\n"
+                + (
+                    f"Fix: it is spelt '{near}' there; rename one of the two."
+                    if near
+                    else f"Fix: add {here / name} with pictures to learn from, "
+                    f"or remove the class from {split}."
+                )
+            )
+    return classes
+
+
+def _one_class(folder: Path, name: str) -> str:
+    message = f"{folder}: only one class found ('{name}'); telling apart takes two or more."
+    inner = _Level.read(folder / name, Counter()) if (folder / name).is_dir() else None
+    if inner and len(inner.folders) > 1 and not inner.pictures:
+        return f"{message}\nDid you mean {folder / name}?"
+    return f"{message}\n{_LAYOUT.format(root=folder)}"
+
+
+def _absent_classes(classes: tuple[str, ...], found: Mapping[str, _ClassFolders]) -> list[str]:
+    return [
+        f"{split} has no pictures of {_quoted(absent)}"
+        for split, folders in found.items()
+        if (absent := sorted(set(classes) - set(folders.pictures)))
+    ]
+
+
+def _instead(skipped: Mapping[str, int]) -> str:
+    """ " (but 3 .txt, 1 .csv)": the commonest other files, to explain an empty result."""
+    others = sorted(
+        ((count, kind) for kind, count in skipped.items() if kind != "hidden"), reverse=True
+    )
+    listed = ", ".join(f"{count} {kind}" for count, kind in others[:3])
+    return f" (but {listed})" if listed else ""
+
+
+def _kinds_line() -> str:
+    return f"Pictures are files that end in {', '.join(sorted(EXTENSIONS))}."
+
+
+def _quoted(names: Iterable[str]) -> str:
+    names = list(names)
+    listed = ", ".join(f"'{readable_name(name)}'" for name in names[:10])
+    return listed + (f" and {len(names) - 10} more" if len(names) > 10 else "")
