@@ -2,6 +2,7 @@
 
 from striate.modules.build import build
 from striate.modules.initialise import initialise
-from striate.modules.network import InputError, Network, misfit
+from striate.modules.network import InputError, Network
+from striate.modules.published import load_published, to_published
 
-__all__ = ["InputError", "Network", "build", "initialise", "misfit"]
+__all__ = ["InputError", "Network", "build", "initialise", "load_published", "to_published"]

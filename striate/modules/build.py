@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
 from striate.graph.nodes import Graph
 from striate.modules.initialise import initialise
 from striate.modules.network import Network
+from striate.source import Source
 
 
-def build(what: Graph | str, *, seed: int | None = None) -> Network:
+def build(what: str | Path | Source | Graph, *, seed: int | None = None) -> Network:
     """A network as a torch module on the CPU, in float32, initialised as published.
 
-    `what` is a graph, or what `load_graph` takes: the name of a network of the zoo, a file, a
-    text. One seed gives the same weights always, whatever the state of torch's own generator,
-    which is left as it was; without a seed they are new each time. Raises NotationError.
+    `what` is a graph or what `load_graph` takes: the name of a network of the zoo, a file, a text.
+    A seed gives the same weights always, whatever the state of torch's global generator, which is
+    left as it was; without one they are new each time. Raises UserError as `load_graph` does, and
+    NotationError for a layer that torch has not or a name that it keeps for itself.
     """
-    if not isinstance(what, Graph):
-        from striate.graph.load import load_graph
+    from striate.graph.load import load_graph
 
-        what = load_graph(what)
+    graph = what if isinstance(what, Graph) else load_graph(what)
     with torch.device("meta"):
-        network = Network(what)
+        network = Network(graph)
     _allocate(network)
     initialise(network, seed)
     return network

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from striate.graph.nodes import IMAGE, Graph
-from striate.layers import Sigmoid, Tanh
-from striate.layers.pointwise import Activation
+from striate.layers.pointwise import Activation, Sigmoid, Tanh
 from striate.modules.network import Network
 
 Follower = Literal["rectifier", "squashing", "nothing"]

@@ -1,4 +1,4 @@
-"""The torch module of a graph: ordinary layers under the graph's names, run in the graph's order."""
+"""The torch module of a graph: ordinary layers under the graph's names, run in its order."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ from striate.layers import Layer, Shape
 from striate.source import Source, Span
 
 
-def graph_of(image: Shape, *layers: tuple[str, Layer] | tuple[str, Layer, tuple[str, ...]]) -> Graph:
+def graph_of(
+    image: Shape, *layers: tuple[str, Layer] | tuple[str, Layer, tuple[str, ...]]
+) -> Graph:
     """A graph of `(name, layer[, names of inputs])`; without inputs, the layer before."""
     nodes: list[Node] = []
     index = {"image": IMAGE}

@@ -1,0 +1,88 @@
+"""The names that torchvision gives the weighted layers of its networks, in order of execution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+Names = Iterator[tuple[str, str]]
+"""Each layer's name and its kind: conv, bn or fc."""
+
+_VGG = {
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+_RESNET = {
+    "resnet18": (2, (2, 2, 2, 2)),
+    "resnet34": (2, (3, 4, 6, 3)),
+    "resnet50": (3, (3, 4, 6, 3)),
+    "resnet101": (3, (3, 4, 23, 3)),
+    "resnet152": (3, (3, 8, 36, 3)),
+}
+_INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+_INVERTED_RESIDUALS = 17
+
+
+def _alexnet() -> Names:
+    yield from ((f"features.{i}", "conv") for i in (0, 3, 6, 8, 10))
+    yield from ((f"classifier.{i}", "fc") for i in (1, 4, 6))
+
+
+def _vgg(stages: tuple[int, ...], norm: bool) -> Names:
+    """Layers are counted with their activations and, at the end of a stage, the pool."""
+    index = 0
+    for convolutions in stages:
+        for _ in range(convolutions):
+            yield f"features.{index}", "conv"
+            if norm:
+                yield f"features.{index + 1}", "bn"
+            index += 3 if norm else 2
+        index += 1
+    yield from ((f"classifier.{i}", "fc") for i in (0, 3, 6))
+
+
+def _resnet(convolutions: int, stages: tuple[int, ...]) -> Names:
+    """`convolutions` in each block: two in a basic block, three in a bottleneck."""
+    yield from (("conv1", "conv"), ("bn1", "bn"))
+    for stage, blocks in enumerate(stages, start=1):
+        for block in range(blocks):
+            prefix = f"layer{stage}.{block}"
+            for i in range(1, convolutions + 1):
+                yield from ((f"{prefix}.conv{i}", "conv"), (f"{prefix}.bn{i}", "bn"))
+            if block == 0 and (stage > 1 or convolutions == 3):
+                yield from ((f"{prefix}.downsample.0", "conv"), (f"{prefix}.downsample.1", "bn"))
+    yield "fc", "fc"
+
+
+def _mobilenet_v2() -> Names:
+    yield from (("features.0.0", "conv"), ("features.0.1", "bn"))
+    for block in range(1, _INVERTED_RESIDUALS + 1):
+        prefix = f"features.{block}.conv"
+        stages = ("0",) if block == 1 else ("0", "1")  # the first block does not expand
+        for stage in stages:
+            yield from ((f"{prefix}.{stage}.0", "conv"), (f"{prefix}.{stage}.1", "bn"))
+        yield from ((f"{prefix}.{len(stages)}", "conv"), (f"{prefix}.{len(stages) + 1}", "bn"))
+    last = f"features.{_INVERTED_RESIDUALS + 1}"
+    yield from ((f"{last}.0", "conv"), (f"{last}.1", "bn"))
+    yield "classifier.1", "fc"
+
+
+def _googlenet() -> Names:
+    branches = ("branch1", "branch2.0", "branch2.1", "branch3.0", "branch3.1", "branch4.1")
+    inceptions = (f"inception{part}.{branch}" for part in _INCEPTIONS for branch in branches)
+    for prefix in ("conv1", "conv2", "conv3", *inceptions):
+        yield from ((f"{prefix}.conv", "conv"), (f"{prefix}.bn", "bn"))
+    yield "fc", "fc"
+
+
+PUBLISHED: dict[str, Callable[[], Names]] = {
+    "alexnet": _alexnet,
+    **{name: partial(_vgg, stages, False) for name, stages in _VGG.items()},
+    **{f"{name}_bn": partial(_vgg, stages, True) for name, stages in _VGG.items()},
+    **{name: partial(_resnet, *shape) for name, shape in _RESNET.items()},
+    "mobilenet_v2": _mobilenet_v2,
+    "googlenet": _googlenet,
+}
+"""The networks that torchvision has, by its names for them."""
