@@ -123,6 +123,13 @@ def left_over(height: Axis, width: Axis) -> Pair:
 
 
 def really_lost(height: Axis, width: Axis) -> Pair:
-    """Rows and columns of the input itself past the last window: none when only padding is."""
+    """Rows and columns of the input itself that the end cuts off.
+
+    Neither padding nor the gap that a stride larger than the kernel leaves after every window.
+    """
     rows, columns = left_over(height, width)
-    return max(0, rows - height.after), max(0, columns - width.after)
+    return max(0, rows - _passed_over(height)), max(0, columns - _passed_over(width))
+
+
+def _passed_over(axis: Axis) -> int:
+    return axis.after + max(0, axis.stride - axis.extent)

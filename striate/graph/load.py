@@ -1,0 +1,131 @@
+"""From what a user names (a network of the zoo, a file, a text) to its graph."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from striate import zoo
+from striate.errors import NotationError, UserError
+from striate.graph.build import build_graph
+from striate.graph.nodes import Graph
+from striate.layers import Shape
+from striate.notation import parse
+from striate.source import Source
+
+MAX_BYTES = 1_000_000
+_SIGNS_OF_NOTATION = ("->", "→", "\n", "[", "{", "|", "=", ",", "*")
+
+
+def load_graph(what: str | Path | Source | Graph, *, input: Shape | None = None) -> Graph:
+    """The graph of a zoo network, a `.net` file, a text or a source, with another input if given.
+
+    Raises UserError when there is no such network and NotationError when its text is wrong.
+    """
+    if isinstance(what, Graph):
+        if input is None or input == what.input:
+            return what
+        return build_graph(parse(what.source), input=input, name=what.name)
+    return build_graph(parse(find_source(what)), input=input)
+
+
+def find_source(what: str | Path | Source) -> Source:
+    """The text that a zoo name, a path or a text itself stands for. Raises UserError if none."""
+    if isinstance(what, Source):
+        return what
+    if isinstance(what, Path):
+        return read_file(what)
+    if not what.strip():
+        raise UserError(
+            "the network's text is empty. Give a text such as "
+            "'input 3x32x32 -> conv3-16 -> relu -> gap -> fc-10', a file, or one of the zoo: "
+            + ", ".join(zoo.names())
+        )
+    name = what.strip().lower()
+    if name in zoo.names():
+        return zoo.read(name)
+    if _exists(what):
+        return read_file(Path(what))
+    source = Source(what)
+    if _is_notation(source):
+        return source
+    raise UserError(_unknown(what.strip()))
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # longer than a name may be, or with a NUL character
+        return False
+
+
+def _is_notation(source: Source) -> bool:
+    """Whether a text is meant as a network, well-formed or not, rather than as a name."""
+    text = source.text.strip()
+    if any(sign in text for sign in _SIGNS_OF_NOTATION) or text.lower().startswith("input "):
+        return True
+    if _is_path(text):
+        return False
+    try:
+        parse(source)
+    except NotationError:
+        return len(text.split()) > 1
+    return True
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith(".net") or text.startswith(("/", "./", "../", "~"))
+
+
+def _unknown(name: str) -> str:
+    if _is_path(name) or "/" in name:
+        return f"{name}: there is no such file{_near_files(Path(name))}"
+    near = difflib.get_close_matches(name.lower(), zoo.names(), n=3, cutoff=0.5)
+    guess = f" Did you mean {' or '.join(near)}?" if near else ""
+    return (
+        f"unknown network {name!r}.{guess} The zoo has {', '.join(zoo.names())}; "
+        "a file's path or a text such as 'input 3x32x32 -> conv3-16 -> relu -> gap -> fc-10' "
+        "is also a network"
+    )
+
+
+def _near_files(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f", nor a folder {path.parent}"
+    files = [file.name for file in path.parent.iterdir()]
+    near = difflib.get_close_matches(path.name, files, n=1)
+    return f". Did you mean {path.with_name(near[0])}?" if near else ""
+
+
+def read_file(path: Path) -> Source:
+    """The text of a file of notation. Raises UserError when it is not one."""
+    try:
+        if not path.exists():
+            raise UserError(f"{path}: there is no such file{_near_files(path)}")
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, not a network's text. Give a file inside it")
+        if not path.is_file():
+            raise UserError(f"{path} is not an ordinary file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise UserError(
+            f"{path} is larger than {MAX_BYTES // 1_000_000} MB, which no network's text is"
+        )
+    return Source(_decoded(path, data), str(path))
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    if b"\0" in data:
+        raise UserError(f"{path} is a binary file, not a network's text")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not UTF-8 text (byte {error.start + 1:,}). Save it as UTF-8"
+        ) from None
+    if not text.strip():
+        raise UserError(f"{path} is empty. A network begins with a line such as input 3x224x224")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

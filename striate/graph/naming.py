@@ -1,0 +1,36 @@
+"""How the layers of a graph get their names, which are also the keys of its weights."""
+
+from __future__ import annotations
+
+
+class Scope:
+    """The names given so far within one scope, and the prefix that they share.
+
+    Layers are counted by kind from 1 (`conv1, bn1, conv2`), uses of a definition likewise; both
+    and labels draw on one set of names, so that none is given twice.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self._counts: dict[str, int] = {}
+        self._taken: set[str] = set()
+
+    def counted(self, word: str) -> str:
+        """The full name of the next thing of its kind: `conv3`."""
+        count = self._counts.get(word, 0) + 1
+        while f"{word}{count}" in self._taken:
+            count += 1
+        self._counts[word] = count
+        return self._take(f"{word}{count}")
+
+    def labelled(self, label: str) -> str:
+        """The full name for a label; `label_2` and so on where it was given before."""
+        name, count = label, 1
+        while name in self._taken:
+            count += 1
+            name = f"{label}_{count}"
+        return self._take(name)
+
+    def _take(self, name: str) -> str:
+        self._taken.add(name)
+        return f"{self.name}.{name}" if self.name else name
