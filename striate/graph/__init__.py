@@ -1,0 +1,19 @@
+"""The graph of a network: its layers in order, with their names, shapes and places in the text."""
+
+from striate.graph.build import build_graph
+from striate.graph.load import find_source, load_graph
+from striate.graph.nodes import IMAGE, Graph, Leaf, Node, Parallel, Part, Repeat, Series
+
+__all__ = [
+    "IMAGE",
+    "Graph",
+    "Leaf",
+    "Node",
+    "Parallel",
+    "Part",
+    "Repeat",
+    "Series",
+    "build_graph",
+    "find_source",
+    "load_graph",
+]

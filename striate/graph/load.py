@@ -10,7 +10,7 @@ from striate.errors import NotationError, UserError
 from striate.graph.build import build_graph
 from striate.graph.nodes import Graph
 from striate.layers import Shape
-from striate.notation import parse
+from striate.notation import Network, parse
 from striate.source import Source
 
 MAX_BYTES = 1_000_000
@@ -25,8 +25,12 @@ def load_graph(what: str | Path | Source | Graph, *, input: Shape | None = None)
     if isinstance(what, Graph):
         if input is None or input == what.input:
             return what
-        return build_graph(parse(what.source), input=input, name=what.name)
-    return build_graph(parse(find_source(what)), input=input)
+        return build_graph(_parsed(what.source), input=input, name=what.name)
+    return build_graph(_parsed(find_source(what)), input=input)
+
+
+def _parsed(source: Source) -> Network:
+    return parse(source.text, source.name)
 
 
 def find_source(what: str | Path | Source) -> Source:
@@ -67,7 +71,7 @@ def _is_notation(source: Source) -> bool:
     if _is_path(text):
         return False
     try:
-        parse(source)
+        _parsed(source)
     except NotationError:
         return len(text.split()) > 1
     return True

@@ -6,13 +6,14 @@ costs no more than the text does, and the number of layers is known before any i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from striate.errors import Problem
 from striate.layers import Add, Concat, Layer, Setting, Value
 from striate.notation import tree
 from striate.notation.arithmetic import ArithmeticProblem, evaluate
+from striate.notation.scope import names_in
 from striate.notation.vocabulary import (
     COUNT,
     MAX_LAYERS,
@@ -119,8 +120,17 @@ class Resolver:
         for definition in network.definitions:
             if isinstance(definition.body, tree.Chain):
                 self._definitions[definition.name] = definition
-            elif (value := self._number(definition.body, self._constants)) is not None:
-                self._constants[definition.name] = value
+        self._evaluate_constants(network.definitions)
+
+    def _evaluate_constants(self, definitions: Iterable[tree.Definition]) -> None:
+        """Constants may use each other in any order; the parser has refused circles."""
+        waiting = {d.name: d.body for d in definitions if not isinstance(d.body, tree.Chain)}
+        while waiting:
+            for name, body in list(waiting.items()):
+                if not any(used.name in waiting for used in names_in(body)):
+                    del waiting[name]
+                    value = self._number(body, self._constants)
+                    self._constants[name] = 1 if value is None else value
 
     def network(self, chain: tree.Chain) -> Run:
         """The whole network."""

@@ -20,6 +20,9 @@ Pair = tuple[int, int]
 Shape = tuple[int, ...]
 """A volume `(C, H, W)` or, after flattening, a vector `(N,)`; the batch axis N is left out."""
 
+Steps = tuple[int | Fraction, int | Fraction]
+"""Steps along both axes in units of a layer's input; below one where it enlarges."""
+
 SettingType = Literal["int", "pair", "float", "bool", "padding", "text"]
 Role = Literal["conv", "pool", "norm", "activation", "linear", "merge", "shape", "regularise"]
 Value = int | float | bool | str | Pair
@@ -53,14 +56,15 @@ class Setting:
 class Window:
     """The part of its input that one output unit reads, along both axes.
 
-    Unit `i` reads positions `i*stride - before + j*dilation` for `0 <= j < kernel_size`. A stride
-    below one is that of a layer that enlarges its input. `whole` says that every unit reads all.
+    Unit `i` reads those of the positions `i*stride - before + j*dilation`, `0 <= j < kernel_size`,
+    that are whole numbers. A layer that enlarges its input has fractions here, one that does not
+    has whole numbers only. `whole` says that every unit reads all.
     """
 
     kernel_size: Pair = (1, 1)
-    stride: tuple[Fraction, Fraction] = (Fraction(1), Fraction(1))
-    before: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
-    dilation: Pair = (1, 1)
+    stride: Steps = (1, 1)
+    before: Steps = (0, 0)
+    dilation: Steps = (1, 1)
     whole: bool = False
 
 

@@ -292,17 +292,18 @@ class TransposedConv(Layer):
         return product(self.weights(inputs)["weight"]) * inputs[0][1] * inputs[0][2]
 
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
-        """The most that one output unit reads: `ceil(extent / stride)` inputs."""
+        """Unit `i` meets input `u` and weight `j` where `u·stride = i + padding − j·dilation`."""
         padding, _ = self.paddings()
-        reach, before = [], []
+        before, dilation = [], []
         for axis in (0, 1):
             extent = windows.effective(self.kernel_size[axis], self.dilation[axis])
-            reach.append(-(-extent // self.stride[axis]))
-            before.append(Fraction((extent - 1 - padding[axis]) // self.stride[axis]))
+            before.append(Fraction(extent - 1 - padding[axis], self.stride[axis]))
+            dilation.append(Fraction(self.dilation[axis], self.stride[axis]))
         return Window(
-            kernel_size=(reach[0], reach[1]),
+            kernel_size=self.kernel_size,
             stride=(Fraction(1, self.stride[0]), Fraction(1, self.stride[1])),
             before=(before[0], before[1]),
+            dilation=(dilation[0], dilation[1]),
         )
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:

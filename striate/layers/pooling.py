@@ -141,14 +141,17 @@ class AdaptiveAvgPool(Layer):
         return channels, *self.output_size
 
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
-        """The largest cell; cells `floor(i·n/m)` to `ceil((i+1)·n/m)` may overlap by one."""
+        """Cell `i` of m over n rows goes from `floor(i·n/m)` up to `ceil((i+1)·n/m)`."""
         _, *size = volume(self.kind, inputs)
-        reach = tuple(_largest_cell(size[i], output[1 + i]) for i in (0, 1))
-        if reach == tuple(size) and (output[1], output[2]) != tuple(size):
+        cells = output[1:]
+        if all(_covers(n, m) for n, m in zip(size, cells, strict=True)):
             return WHOLE
+        (rows, columns), (m, k) = size, cells
         return Window(
-            kernel_size=(reach[0], reach[1]),
-            stride=(Fraction(size[0], output[1]), Fraction(size[1], output[2])),
+            kernel_size=(rows + m - 1, columns + k - 1),
+            stride=(Fraction(rows, m), Fraction(columns, k)),
+            before=(Fraction(m - 1, m), Fraction(k - 1, k)),
+            dilation=(Fraction(1, m), Fraction(1, k)),
         )
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
@@ -207,5 +210,6 @@ class GlobalMaxPool(GlobalAvgPool):
         return nn.AdaptiveMaxPool2d(1)
 
 
-def _largest_cell(size: int, cells: int) -> int:
-    return max(-(-(i + 1) * size // cells) - i * size // cells for i in range(cells))
+def _covers(size: int, cells: int) -> bool:
+    """Whether every cell covers the whole axis."""
+    return cells == 1 or size == 1

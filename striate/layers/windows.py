@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from striate.layers.base import MismatchError, Pair, Shape, Window, volume
 
@@ -111,8 +110,8 @@ def sliding(height: Axis, width: Axis) -> Window:
     """The receptive window of an ordinary convolution or pooling."""
     return Window(
         kernel_size=(height.kernel_size, width.kernel_size),
-        stride=(Fraction(height.stride), Fraction(width.stride)),
-        before=(Fraction(height.before), Fraction(width.before)),
+        stride=(height.stride, width.stride),
+        before=(height.before, width.before),
         dilation=(height.dilation, width.dilation),
     )
 
