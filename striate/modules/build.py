@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from striate.graph.load import load_graph
 from striate.graph.nodes import Graph
 from striate.modules.initialise import initialise
 from striate.modules.network import Network
@@ -21,9 +22,7 @@ def build(what: str | Path | Source | Graph, *, seed: int | None = None) -> Netw
     left as it was; without one they are new each time. Raises UserError as `load_graph` does, and
     NotationError for a layer that torch has not or a name that it keeps for itself.
     """
-    from striate.graph.load import load_graph
-
-    graph = what if isinstance(what, Graph) else load_graph(what)
+    graph = load_graph(what)
     with torch.device("meta"):
         network = Network(graph)
     _allocate(network)

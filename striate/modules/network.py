@@ -45,7 +45,7 @@ class Step(NamedTuple):
     inputs: tuple[int, ...]
     output: int
     dead: tuple[int, ...]
-    """Slots that nothing reads after this step."""
+    """Other slots that nothing reads after this step."""
     flatten: bool
 
 
@@ -110,17 +110,20 @@ class Network(nn.Module):
         return values
 
     def _take(self, step: Step, values: list[Tensor | None]) -> Tensor:
+        _, path, inputs, output, dead, flatten = step
         module: nn.Module = self
-        for part in step.path:
+        for part in path:
             module = module._modules[part]  # type: ignore[assignment]
-        if step.flatten:
-            output = module(torch.flatten(values[step.inputs[0]], 1))  # type: ignore[arg-type]
+        if len(inputs) == 1:
+            value = values[inputs[0]]
+            assert value is not None
+            result = module(torch.flatten(value, 1) if flatten else value)
         else:
-            output = module(*[values[slot] for slot in step.inputs])
-        for slot in step.dead:
+            result = module(*[values[slot] for slot in inputs])
+        for slot in dead:
             values[slot] = None
-        values[step.output] = output
-        return output
+        values[output] = result
+        return result  # type: ignore[no-any-return]
 
     def _explain(self, image: Tensor, error: Exception) -> None:
         """Raise what is wrong with a batch in the user's terms, if the batch is what is wrong."""
@@ -167,14 +170,15 @@ def _plan(graph: Graph) -> tuple[tuple[Step, ...], int]:
     steps = []
     for index, node in enumerate(graph.nodes):
         inputs = tuple(slot_of[i] for i in node.inputs)
-        dead = tuple({slot_of[i] for i in node.inputs if last_reader[i] == index})
-        free.extend(dead)
+        released = {slot_of[i] for i in node.inputs if last_reader[i] == index}
+        free.extend(released)
         if not free:
             free.append(slots)
             slots += 1
         slot_of[index] = output = free.pop()
         flatten = isinstance(node.layer, FullyConnected) and len(graph.shapes_into(node)[0]) > 1
         path = tuple(node.name.split("."))
+        dead = tuple(released - {output})
         steps.append(Step(node.name, path, inputs, output, dead, flatten))
     return tuple(steps), slots
 
