@@ -12,6 +12,7 @@ from striate.data.built_in import NATIVE_SHAPES, read_built_in
 from striate.data.folders import scan
 from striate.data.pictures import Preprocess, UnreadablePicture, picture_shape
 from striate.data.pools import ArrayPool, FilePool, Pool, digest
+from striate.data.walking import kind_of
 from striate.errors import UserError
 
 BUILT_IN = tuple(NATIVE_SHAPES)
@@ -91,7 +92,7 @@ def resolve(spec: str) -> tuple[bool, tuple[str, ...]]:
             "the built-in set of that name is used where there is no such folder",
         )
     is_bare = Path(spec).name == spec
-    if is_bare and not Path(spec).exists():
+    if is_bare and kind_of(Path(spec)) is None:
         near = difflib.get_close_matches(spec.lower(), BUILT_IN, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise UserError(

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from striate.data.split import SPLITS
+from striate.data.walking import (
+    FoundFile,
+    counted,
+    instead,
+    kind_of,
+    kinds_line,
+    list_folder,
+    natural_key,
+    quoted,
+    readable_name,
+    walk,
+)
 from striate.errors import UserError
-
-EXTENSIONS = frozenset({"jpg", "jpeg", "png", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm"})
-SPLITS = ("train", "val", "test")
 
 _SPLIT_OF_FOLDER = {
     "train": "train",
@@ -23,7 +30,6 @@ _SPLIT_OF_FOLDER = {
     "validation": "val",
     "test": "test",
 }
-_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _LAYOUT = """\
 Expected one folder for each class:
   {root}/
@@ -70,10 +76,11 @@ def scan(root: str | Path) -> Listing:
         found = {"train": _ClassFolders.read(root, "", top, skipped)}
         notices: list[str] = []
     else:
-        found = {
-            split: _ClassFolders.read(root, f"{name}/", _Level.read(root / name, skipped), skipped)
-            for split, name in split_folders.items()
-        }
+        found = {}
+        for split in SPLITS:
+            if name := split_folders.get(split):
+                level = _Level.read(root / name, skipped)
+                found[split] = _ClassFolders.read(root, f"{name}/", level, skipped)
         notices = _ignored_folders(top, split_folders.values())
     _refuse_empty(root, found, skipped)
     classes = _common_classes(root, found)
@@ -90,40 +97,20 @@ def find_pictures(paths: Iterable[str | Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        if not path.exists():
+        kind = kind_of(path)
+        if kind is None:
             raise UserError(f"{path}: no such file or folder.")
-        if not path.is_dir():
+        if kind == "file":
             found.append(path)
             continue
         skipped: Counter[str] = Counter()
-        names = [entry.name for entry in _walk(path, "", skipped)]
+        names = [entry.name for entry in walk(path, "", skipped)]
         if not names:
-            raise UserError(
-                f"{path}: no picture in this folder{_instead(skipped)}.\n{_kinds_line()}"
-            )
+            raise UserError(f"{path}: no picture in this folder{instead(skipped)}.\n{kinds_line()}")
         found += [path / name for name in sorted(names, key=natural_key)]
     if not found:
         raise UserError("no picture was named. Give one or more files or folders.")
     return found
-
-
-def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key under which "2.jpg" comes before "10.jpg"."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name)
-    return tuple(
-        (0, int(part), part) if part[0] in "0123456789" else (1, 0, part) for part in parts
-    )
-
-
-def readable_name(name: str) -> str:
-    """A file name as text: composed characters (NFC), undecodable bytes replaced."""
-    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))
-
-
-class _Found(NamedTuple):
-    name: str
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -131,11 +118,11 @@ class _Level:
     """The subfolders and the pictures that lie directly in one folder."""
 
     folders: tuple[str, ...]
-    pictures: tuple[_Found, ...]
+    pictures: tuple[FoundFile, ...]
 
     @classmethod
     def read(cls, folder: Path, skipped: Counter[str]) -> _Level:
-        folders, pictures = _list(folder, "", skipped)
+        folders, pictures = list_folder(folder, "", skipped)
         return cls(tuple(folders), tuple(pictures))
 
 
@@ -144,7 +131,7 @@ class _ClassFolders:
     """The class folders of one split: display name -> its pictures."""
 
     prefix: str
-    pictures: Mapping[str, tuple[_Found, ...]]
+    pictures: Mapping[str, tuple[FoundFile, ...]]
 
     @classmethod
     def read(cls, root: Path, prefix: str, level: _Level, skipped: Counter[str]) -> _ClassFolders:
@@ -155,7 +142,7 @@ class _ClassFolders:
         return cls(
             prefix,
             {
-                readable_name(name): tuple(_walk(root, f"{prefix}{name}/", skipped))
+                readable_name(name): tuple(walk(root, f"{prefix}{name}/", skipped))
                 for name in level.folders
             },
         )
@@ -171,60 +158,11 @@ class _ClassFolders:
 
 
 def _require_folder(root: Path) -> None:
-    layout = _LAYOUT.format(root=root)
-    if not root.exists():
-        raise UserError(f"{root}: no such folder.\n{layout}")
-    if not root.is_dir():
-        raise UserError(f"{root}: this is a file, not a folder.\n{layout}")
-
-
-def _list(root: Path, prefix: str, skipped: Counter[str]) -> tuple[list[str], list[_Found]]:
-    """Subfolder names and pictures directly in `root/prefix`, one stat a picture."""
-    folders: list[str] = []
-    pictures: list[_Found] = []
-    folder = root / prefix
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name
-                if name[0] == "." or name.lower() in _CLUTTER:
-                    skipped["hidden"] += 1
-                elif name.rpartition(".")[2].lower() in EXTENSIONS and not entry.is_dir():
-                    pictures.append(_measured(entry, prefix + name))
-                elif entry.is_dir():
-                    folders.append(name)
-                else:
-                    skipped[Path(name).suffix.lower() or "no extension"] += 1
-    except PermissionError:
-        raise UserError(
-            f"{folder}: permission denied.\nFix: make the folder readable, or move it elsewhere."
-        ) from None
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be listed ({error.strerror}).") from None
-    return sorted(folders), pictures
-
-
-def _measured(entry: os.DirEntry[str], name: str) -> _Found:
-    try:
-        status = entry.stat()
-    except OSError:  # a broken link: reading it will say so
-        return _Found(name, -1, -1)
-    return _Found(name, status.st_size, status.st_mtime_ns)
-
-
-def _walk(root: Path, prefix: str, skipped: Counter[str]) -> Iterator[_Found]:
-    """All pictures below `root/prefix`; each real folder once, so that link loops end."""
-    waiting = [prefix]
-    seen: set[tuple[int, int]] = set()
-    while waiting:
-        here = waiting.pop()
-        status = (root / here).stat()
-        if (status.st_dev, status.st_ino) in seen:
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        folders, pictures = _list(root, here, skipped)
-        waiting += [f"{here}{name}/" for name in reversed(folders)]
-        yield from pictures
+    kind = kind_of(root)
+    if kind is None:
+        raise UserError(f"{root}: no such folder.\n{_LAYOUT.format(root=root)}")
+    if kind == "file":
+        raise UserError(f"{root}: this is a file, not a folder.\n{_LAYOUT.format(root='photos')}")
 
 
 def _split_folders(root: Path, top: _Level) -> dict[str, str] | None:
@@ -249,7 +187,7 @@ def _split_folders(root: Path, top: _Level) -> dict[str, str] | None:
     if "train" not in splits:
         if all_named:
             raise UserError(
-                f"{root}: found {_quoted(named)} but no 'train' folder.\n"
+                f"{root}: found {quoted(named)} but no 'train' folder.\n"
                 f"Expected {root}/train/<class>/ beside it."
             )
         return None
@@ -263,16 +201,17 @@ def _ignored_folders(top: _Level, used: Iterable[str]) -> list[str]:
     extra = sorted(set(top.folders) - set(used))
     notices = []
     if extra:
-        notices.append(f"not used, since they are beside the splits: {_quoted(extra)}")
+        notices.append(f"not used, since they are beside the splits: {quoted(extra)}")
     if top.pictures:
-        notices.append(f"not used, since they are beside the splits: {len(top.pictures)} pictures")
+        loose = counted(len(top.pictures), "picture")
+        notices.append(f"not used, since they are beside the splits: {loose}")
     return notices
 
 
 def _loose_pictures(folder: Path, level: _Level) -> str:
     example = level.pictures[0].name
-    found = f"{len(level.pictures)} picture" + ("s" if len(level.pictures) > 1 else "")
-    beside = f" beside the folders {_quoted(level.folders)}" if level.folders else ""
+    found = counted(len(level.pictures), "picture")
+    beside = f" beside the folders {quoted(level.folders)}" if level.folders else ""
     fix = "Fix: move each picture into the folder of its class."
     return (
         f"{folder}: found {found} outside of any class folder (such as '{example}'){beside}.\n"
@@ -285,9 +224,10 @@ def _refuse_lookalikes(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         key = readable_name(name).casefold()
         if key in seen:
+            one, other = readable_name(seen[key]), readable_name(name)
+            problem = "are one name in two encodings" if one == other else "differ in case only"
             raise UserError(
-                f"{folder}: the class folders '{readable_name(seen[key])}' and "
-                f"'{readable_name(name)}' differ only in case or accents' encoding.\n"
+                f"{folder}: the class folders '{one}' and '{other}' {problem}.\n"
                 "Fix: merge them, or rename one."
             )
         seen[key] = name
@@ -298,8 +238,8 @@ def _refuse_empty(
 ) -> None:
     if not any(pictures for folders in found.values() for pictures in folders.pictures.values()):
         raise UserError(
-            f"{root}: no picture found{_instead(skipped)}.\n"
-            f"{_kinds_line()}\n{_LAYOUT.format(root=root)}"
+            f"{root}: no picture found{instead(skipped)}.\n"
+            f"{kinds_line()}\n{_LAYOUT.format(root=root)}"
         )
     for folders in found.values():
         here = root / folders.prefix
@@ -307,7 +247,7 @@ def _refuse_empty(
         if empty:
             raise UserError(
                 f"{here}: no picture in {'class folder' if len(empty) == 1 else 'class folders'} "
-                f"{_quoted(empty)}.\nFix: fill or remove the folder."
+                f"{quoted(empty)}.\nFix: fill or remove the folder."
             )
         if not folders.pictures:
             raise UserError(f"{here}: this split is empty.\nFix: fill or remove the folder.")
@@ -345,26 +285,7 @@ def _one_class(folder: Path, name: str) -> str:
 
 def _absent_classes(classes: tuple[str, ...], found: Mapping[str, _ClassFolders]) -> list[str]:
     return [
-        f"{split} has no pictures of {_quoted(absent)}"
+        f"{split} has no pictures of {quoted(absent)}"
         for split, folders in found.items()
         if (absent := sorted(set(classes) - set(folders.pictures)))
     ]
-
-
-def _instead(skipped: Mapping[str, int]) -> str:
-    """ " (but 3 .txt, 1 .csv)": the commonest other files, to explain an empty result."""
-    others = sorted(
-        ((count, kind) for kind, count in skipped.items() if kind != "hidden"), reverse=True
-    )
-    listed = ", ".join(f"{count} {kind}" for count, kind in others[:3])
-    return f" (but {listed})" if listed else ""
-
-
-def _kinds_line() -> str:
-    return f"Pictures are files that end in {', '.join(sorted(EXTENSIONS))}."
-
-
-def _quoted(names: Iterable[str]) -> str:
-    names = list(names)
-    listed = ", ".join(f"'{readable_name(name)}'" for name in names[:10])
-    return listed + (f" and {len(names) - 10} more" if len(names) > 10 else "")

@@ -300,8 +300,8 @@ def _scaled(image: Image.Image) -> Pixels:
     values: NDArray[Any] = np.asarray(image)
     low, high = _value_range(image, values, tags)
     span = high - low if high > low else 1.0
-    scaled = np.nan_to_num((values - np.float32(low)) * np.float32(255 / span), nan=0.0)
-    pixels = np.clip(scaled + np.float32(0.5), 0, 255).astype(np.uint8)
+    scaled = np.nan_to_num((values - low) * (255 / span), nan=0.0)
+    pixels = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
     return 255 - pixels if tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO else pixels
 
 
