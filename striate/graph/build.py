@@ -8,8 +8,18 @@ from striate.errors import Problem, ShapeError
 from striate.graph.naming import Scope
 from striate.graph.nodes import IMAGE, Graph, Leaf, Node, Parallel, Part, Repeat, Series
 from striate.graph.resolve import Broken, Fork, Item, Loop, Named, Resolver, Run, Step, Use
+from striate.graph.sizes import SEARCH_WORK, nearest_sizes
 from striate.graph.unread import unread_rows
-from striate.layers import FullyConnected, Layer, MismatchError, Shape, product, show
+from striate.layers import (
+    FullyConnected,
+    Layer,
+    MismatchError,
+    Pair,
+    Shape,
+    SizeError,
+    product,
+    show,
+)
 from striate.notation.tree import Network
 from striate.notation.vocabulary import CHANNELS, HEIGHT, WIDTH
 from striate.source import Source, Span
@@ -26,20 +36,37 @@ def build_graph(network: Network, *, input: Shape | None = None, name: str = "")
     resolver = Resolver(network)
     shape = _input_shape(network, resolver) if input is None else input
     run = resolver.network(network.chain)
-    builder = _Builder(network.source, shape or (1, 1, 1), resolver.problems)
-    if shape is not None:
-        structure = builder.build(run)
-    if builder.problems:
-        raise ShapeError(network.source, builder.problems)
-    nodes, places = tuple(builder.nodes), builder.places
+    problems = list(resolver.problems)
+    builder = _Builder(network.source, shape or (1, 1, 1), problems)
+    structure = builder.build(run) if shape is not None else None
+    if structure is None or problems:
+        if shape is not None and not resolver.problems and builder.mismatched_in_size:
+            problems[0] = _with_sizes(problems[0], network.source, run, shape)
+        raise ShapeError(network.source, problems)
+    nodes = tuple(builder.nodes)
     return Graph(
         name=name or _stem(network.source.name),
         source=network.source,
         input=builder.input,
         nodes=nodes,
         structure=structure,
-        warnings=unread_rows(nodes, builder.input, network.source, places),
+        warnings=unread_rows(nodes, builder.input, network.source, builder.places),
     )
+
+
+def _with_sizes(problem: Problem, source: Source, run: Run, input: Shape) -> Problem:
+    """The problem with the nearest sizes of the image for which there is none."""
+
+    def fits(size: Pair) -> bool:
+        builder = _Builder(source, (input[0], *size), [])
+        builder.build(run)
+        return not builder.problems
+
+    sizes = nearest_sizes((input[1], input[2]), fits, tries=SEARCH_WORK // max(1, run.size))
+    if not sizes:
+        return problem
+    shown = " or ".join(f"{height}×{width}" for height, width in sizes)
+    return Problem(f"{problem.message}. An image of {shown} fits", problem.span)
 
 
 def _stem(name: str) -> str:
@@ -108,6 +135,7 @@ class _Builder:
         self.source = source
         self.input = input
         self.problems = problems
+        self.mismatched_in_size = False
         self.nodes: list[Node] = []
         self.places: list[str] = []
 
@@ -237,6 +265,7 @@ class _Builder:
     def _mismatch(
         self, error: MismatchError, inputs: tuple[int, ...], span: Span, place: _Place
     ) -> None:
+        self.mismatched_in_size |= isinstance(error, SizeError)
         message = f"{error}{place}"
         flattener = self._flattener(inputs)
         if flattener is not None and flattener.inputs == (IMAGE,) and flattener.kind == "fc":

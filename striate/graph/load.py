@@ -84,8 +84,9 @@ def _is_path(text: str) -> bool:
 def _unknown(name: str) -> str:
     if _is_path(name) or "/" in name:
         return f"{name}: there is no such file{_near_files(Path(name))}"
-    near = difflib.get_close_matches(name.lower(), zoo.names(), n=3, cutoff=0.5)
-    guess = f" Did you mean {' or '.join(near)}?" if near else ""
+    near = difflib.get_close_matches(name.lower(), zoo.names(), n=3, cutoff=0.6)
+    near.sort(key=lambda other: sorted(other) != sorted(name.lower()))  # letters in another order
+    guess = f" Did you mean {' or '.join(near[:2])}?" if near else ""
     return (
         f"unknown network {name!r}.{guess} The zoo has {', '.join(zoo.names())}; "
         "a file's path or a text such as 'input 3x32x32 -> conv3-16 -> relu -> gap -> fc-10' "

@@ -8,13 +8,9 @@ from typing import Any
 
 from striate.errors import Problem
 from striate.graph.nodes import Node
+from striate.graph.sizes import FARTHEST, SEARCH_WORK
 from striate.layers import Layer, MismatchError, Pair, Shape
 from striate.source import Source, Span
-
-SEARCH = 64
-"""How far from the image's own size another is looked for."""
-SEARCH_WORK = 100_000
-"""How many shape rules that search may run."""
 
 
 def unread_rows(
@@ -72,7 +68,7 @@ def fitting_sizes(nodes: Sequence[Node], input: Shape) -> tuple[Pair, ...]:
 
 def _fitting_length(nodes: Sequence[Node], input: Shape, axis: int, direction: int) -> int:
     """The nearest length of one axis at which all along it is read; 0 when none is near."""
-    for step in range(1, min(SEARCH, SEARCH_WORK // (4 * len(nodes))) + 1):
+    for step in range(1, min(FARTHEST, SEARCH_WORK // (4 * len(nodes))) + 1):
         changed = list(input)
         changed[1 + axis] += direction * step
         if changed[1 + axis] < 1:

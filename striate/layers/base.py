@@ -34,6 +34,10 @@ class MismatchError(Exception):
     """A volume that a layer cannot take: what was found, what was expected, and what fits."""
 
 
+class SizeError(MismatchError):
+    """A mismatch of heights or widths: an image of another size may not have it."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """One setting of a kind, as a text may give it.

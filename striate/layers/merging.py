@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from striate.layers.base import Layer, MismatchError, Role, Shape, show
+from striate.layers.base import Layer, MismatchError, Role, Shape, SizeError, show
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Concat(Layer):
     def output(self, inputs: tuple[Shape, ...]) -> Shape:
         _same_rank(inputs)
         if any(shape[1:] != inputs[0][1:] for shape in inputs):
-            raise MismatchError(
+            raise SizeError(
                 "branches joined along depth must agree in height and width, but they give "
                 f"{_list(inputs)}. {_spatial_fix(inputs)}"
             )
@@ -39,7 +39,7 @@ class Add(Layer):
     def output(self, inputs: tuple[Shape, ...]) -> Shape:
         _same_rank(inputs)
         if any(shape[1:] != inputs[0][1:] for shape in inputs):
-            raise MismatchError(
+            raise SizeError(
                 "branches that are added must have one shape, but they give "
                 f"{_list(inputs)}. {_spatial_fix(inputs)}"
             )
@@ -70,7 +70,7 @@ def _spatial_fix(inputs: tuple[Shape, ...]) -> str:
     sizes = [shape[1:] for shape in inputs]
     largest = max(sizes)
     for size in sizes:
-        ratios = {-(-a // b) for a, b in zip(largest, size, strict=True)}
-        if size != largest and len(ratios) == 1 and (ratio := ratios.pop()) > 1:
+        ratio = -(-largest[0] // size[0]) if size else 1
+        if ratio > 1 and all(-(-n // ratio) == m for n, m in zip(largest, size, strict=True)):
             return f"Give every branch the same stride: the larger one needs /{ratio}"
     return "Give every branch the same padding and stride, for example same padding"

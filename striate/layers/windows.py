@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from striate.layers.base import MismatchError, Pair, Shape, Window, volume
+from striate.layers.base import Pair, Shape, SizeError, Window, volume
 
 Padding = str | int | Pair
 """`same`, `valid`, `full`, or the rows and columns of zeros added on every side."""
@@ -82,7 +82,7 @@ def axes(
     padding: Padding,
     dilation: Pair,
 ) -> tuple[Axis, Axis]:
-    """Both axes of a window over the one input. Raises MismatchError when it does not fit."""
+    """Both axes of a window over the one input. Raises SizeError when it does not fit."""
     _, *size = volume(word, inputs)
     around = pads(padding, kernel_size, stride, dilation)
     height, width = (
@@ -90,7 +90,7 @@ def axes(
         for i in (0, 1)
     )
     if height.room < 0 or width.room < 0:
-        raise MismatchError(_too_large(word, height, width))
+        raise SizeError(_too_large(word, height, width))
     return height, width
 
 

@@ -1,0 +1,101 @@
+"""A network's text for another image size and another number of classes, comments kept."""
+
+from __future__ import annotations
+
+from striate.errors import UserError
+from striate.graph.build import build_graph
+from striate.graph.nodes import IMAGE, Graph, Node
+from striate.layers import Shape
+from striate.notation import Labelled, LayerItem, Network, parse
+from striate.notation.tree import Argument, Branches, Chain, Group
+from striate.source import Source, Span
+
+_KEEPS_CLASSES = ("activation", "norm", "regularise")
+"""Roles of layers after the classifier that leave its number of values as it is."""
+
+
+def adapt(source: Source, *, input: Shape | None, classes: int | None) -> Source:
+    """The text with its `input` line and the width of its last layer changed; None keeps one.
+
+    Raises UserError when the layer that gives the classes cannot be told or stands for several
+    layers at once, and NotationError when the text itself is wrong.
+    """
+    network = parse(source.text, source.name)
+    graph = build_graph(network, input=input)
+    edits: list[tuple[Span, str]] = []
+    if input is not None:
+        line = f"input {'x'.join(str(n) for n in input)}"
+        start = network.chain.span.start
+        new = (Span(start, start), f"{line}\n-> ")
+        edits.append((network.input.span, line) if network.input is not None else new)
+    if classes is not None and graph.output != (classes,):
+        argument = _argument(network, _classifier(graph))
+        compact = source.text[argument.span.start] == "-"
+        edits.append((argument.span, f"-{classes}" if compact else f"{argument.name}={classes}"))
+    adapted = Source(_edited(source.text, edits), source.name)
+    if classes is not None:
+        _check(adapted, classes)
+    return adapted
+
+
+def _edited(text: str, edits: list[tuple[Span, str]]) -> str:
+    for span, new in sorted(edits, reverse=True):
+        text = text[: span.start] + new + text[span.end :]
+    return text
+
+
+def _classifier(graph: Graph) -> Node:
+    """The layer whose number of outputs is the number of classes."""
+    at = len(graph.nodes) - 1
+    while at != IMAGE:
+        node = graph.nodes[at]
+        if hasattr(node.layer, "out_channels"):
+            break
+        keeps = node.layer.role in _KEEPS_CLASSES or node.output[:1] == graph.output[:1]
+        if len(node.inputs) > 1 or not keeps:
+            at = IMAGE
+            break
+        at = node.inputs[0]
+    if at == IMAGE:
+        raise UserError(
+            f"{graph.name} does not end in a layer that gives the classes, so their number cannot "
+            "be set. End it with -> fc-N, where N is the number of classes"
+        )
+    uses = sum(other.span == node.span for other in graph.nodes)
+    if uses > 1:
+        raise UserError(
+            f"the last layer of {graph.name} stands in a part that is used {uses} times, so its "
+            "number of classes cannot be set alone. Take it out of the repetition or definition "
+            "and write it at the end: -> fc-N"
+        )
+    return node
+
+
+def _argument(network: Network, node: Node) -> Argument:
+    """Where the text gives the layer's out_channels."""
+    chains = [network.chain]
+    chains += [d.body for d in network.definitions if isinstance(d.body, Chain)]
+    while chains:
+        for item in chains.pop().items:
+            inner = item.item if isinstance(item, Labelled) else item
+            if isinstance(inner, LayerItem) and inner.span == node.span:
+                for argument in inner.arguments:
+                    if argument.name == "out_channels":
+                        return argument
+            elif isinstance(inner, Group):
+                chains.append(inner.body)
+            elif isinstance(inner, Branches):
+                chains.extend(inner.branches)
+    raise UserError(
+        f"the last layer with weights, {node.name}, gives as many channels as it takes, so the "
+        "number of classes cannot be set. End the network with -> fc-N"
+    )
+
+
+def _check(adapted: Source, classes: int) -> None:
+    graph = build_graph(parse(adapted.text, adapted.name))
+    if graph.output[0] != classes:
+        raise UserError(
+            f"{graph.name} gives {graph.output[0]} values rather than {classes}: what follows "
+            "its last layer with weights changes their number. End it with -> fc-N"
+        )
