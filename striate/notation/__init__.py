@@ -2,6 +2,7 @@
 
 from striate.notation.arithmetic import ArithmeticProblem, evaluate
 from striate.notation.parser import parse
+from striate.notation.printer import print_network
 from striate.notation.tree import (
     Apply,
     Argument,
@@ -47,4 +48,5 @@ __all__ = [
     "Word",
     "evaluate",
     "parse",
+    "print_network",
 ]

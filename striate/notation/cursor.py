@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from striate.errors import Problem
 from striate.notation.tokens import BAD, END, NEWLINE, Token
 from striate.source import Span
@@ -64,7 +62,7 @@ class Cursor:
     def expect(self, kind: str, after: str) -> Token:
         """Takes a token of that kind, or fails."""
         if not self.at(kind):
-            self.fail(f"expected '{kind}' {after}, found {self.found()}")
+            raise self.failure(f"expected '{kind}' {after}, found {self.found()}")
         return self.take()
 
     def written(self, span: Span) -> str:
@@ -90,14 +88,21 @@ class Cursor:
         """Remembers a problem and reads on."""
         self.problems.append(Problem(message, span))
 
-    def fail(self, message: str, span: Span | None = None) -> NoReturn:
-        """Notes a problem, at the next token unless said otherwise, and gives up on this item.
+    def failure(self, message: str, span: Span | None = None) -> Unreadable:
+        """Notes a problem, at the next token unless said otherwise; raised to give up on an item.
 
         Where the next token is one that was reported already, nothing is noted.
         """
         if not self.at(BAD):
             self.note(message, self.token.span if span is None else span)
-        raise Unreadable
+        return Unreadable()
+
+    def line_end(self) -> int:
+        """Where the last token of this line ends."""
+        ahead = 0
+        while self.ahead(ahead).kind not in (NEWLINE, END):
+            ahead += 1
+        return self.tokens[self.index + ahead - 1].end
 
     def skip_to(self, *kinds: str) -> None:
         """To the next of these tokens outside of brackets, a closing bracket, or the end."""

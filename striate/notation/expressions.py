@@ -6,9 +6,10 @@ import math
 
 from striate.notation.arithmetic import LIMIT
 from striate.notation.cursor import Cursor
-from striate.notation.tokens import NUMBER, TIMES, WORD, Token
+from striate.notation.tokens import END, NEWLINE, NUMBER, TIMES, WORD, Token
 from striate.notation.tree import Apply, Binary, Expression, Name, Negative, Number, Size
 from striate.notation.vocabulary import FUNCTIONS, MAX_OPERATORS, nearest
+from striate.source import Span
 
 _SUM, _PRODUCT = ("+", "-"), ("*", "/", "//", "%")
 
@@ -21,7 +22,7 @@ def read_expression(cursor: Cursor) -> Expression:
         token.kind in (*_SUM, *_PRODUCT) for token in cursor.tokens[start : cursor.index]
     )
     if operators > MAX_OPERATORS:
-        cursor.fail(
+        raise cursor.failure(
             f"this expression has {operators} operators, more than {MAX_OPERATORS}. "
             "Name parts of it: name = {…}",
             result.span,
@@ -31,15 +32,38 @@ def read_expression(cursor: Cursor) -> Expression:
 
 def read_value(cursor: Cursor, after: str) -> Expression:
     """A number, a name or `{expression}`: all that may follow a dash, a slash or a star."""
-    token = cursor.token
-    if token.kind == NUMBER:
-        return read_number(cursor)
-    if token.kind == WORD:
-        cursor.take()
-        return _name(cursor, token)
-    if token.kind == "{":
-        return read_braces(cursor)
-    cursor.fail(f"expected a number, a name or {{…}} after '{after}', found {cursor.found()}")
+    match cursor.token.kind:
+        case "number":
+            return read_number(cursor)
+        case "word":
+            return _name(cursor, cursor.take())
+        case "{":
+            return read_braces(cursor)
+        case _:
+            raise cursor.failure(
+                f"expected a number, a name or {{…}} after '{after}', found {cursor.found()}"
+            )
+
+
+def read_constant(cursor: Cursor) -> Expression:
+    """What may stand for a constant: a number, or `{expression}`, alone on its line."""
+    start = cursor.token
+    if cursor.at("{"):
+        result = read_braces(cursor)
+    else:
+        sign = cursor.take() if cursor.at("-") else None
+        if not cursor.at(NUMBER):
+            raise cursor.failure(f"expected a number after '-', found {cursor.found()}")
+        result = read_number(cursor)
+        if sign is not None:
+            result = Negative(result, sign.span | result.span)
+    if not cursor.at(NEWLINE, END):
+        written = cursor.written(Span(start.start, cursor.line_end()))
+        raise cursor.failure(
+            f"expected the end of the line after a number, found {cursor.found()}. "
+            f"A calculation stands in braces: {{{written}}}"
+        )
+    return result
 
 
 def read_size(cursor: Cursor, first: Expression, letters: bool = False) -> Expression | Size:
@@ -62,7 +86,7 @@ def number(cursor: Cursor, text: str, token: Token) -> Number:
     """A number from its digits."""
     value = float(text)
     if not value < LIMIT or math.isinf(value):
-        cursor.fail(
+        raise cursor.failure(
             f"{cursor.written(token.span)} is too large: numbers are below 2**53", token.span
         )
     return Number(value if any(c in text for c in ".e") else int(text), token.span)
@@ -75,7 +99,7 @@ def read_braces(cursor: Cursor) -> Expression:
     result = read_expression(cursor)
     cursor.skip_newlines()
     if not cursor.at("}"):
-        cursor.fail(f"expected '}}' or an operator, found {cursor.found()}")
+        raise cursor.failure(f"expected '}}' or an operator, found {cursor.found()}")
     cursor.take()
     return result
 
@@ -111,31 +135,33 @@ def _factor(cursor: Cursor) -> Expression:
             cursor.take()
             return _apply(cursor, token) if cursor.at("(") else _name(cursor, token)
         case "-":
-            signs = 0
-            while cursor.at("-"):
-                cursor.take()
-                signs += 1
-            if signs > 1:
-                cursor.fail(
-                    "two signs in a row. Write one, or use parentheses", cursor.since(token.start)
-                )
-            operand = _factor(cursor)
-            return Negative(operand, token.span | operand.span)
-    cursor.fail(f"expected a number or a name, found {cursor.found()}")
+            return _negative(cursor)
+        case _:
+            raise cursor.failure(f"expected a number or a name, found {cursor.found()}")
+
+
+def _negative(cursor: Cursor) -> Negative:
+    sign = cursor.take()
+    if cursor.at("-"):
+        raise cursor.failure("two signs in a row. Write one, or use parentheses")
+    operand = _factor(cursor)
+    return Negative(operand, sign.span | operand.span)
 
 
 def _parentheses(cursor: Cursor) -> Expression:
     cursor.take()
     result = read_expression(cursor)
     if not cursor.at(")"):
-        cursor.fail(f"expected ')' or an operator, found {cursor.found()}")
+        raise cursor.failure(f"expected ')' or an operator, found {cursor.found()}")
     cursor.take()
     return result
 
 
 def _name(cursor: Cursor, token: Token) -> Name:
     if "." in token.text:
-        cursor.fail(f"'{cursor.written(token.span)}' is not a name: a name has no dots", token.span)
+        raise cursor.failure(
+            f"'{cursor.written(token.span)}' is not a name: a name has no dots", token.span
+        )
     return Name(token.text, token.span)
 
 
@@ -143,13 +169,13 @@ def _apply(cursor: Cursor, word: Token) -> Apply:
     if word.text not in FUNCTIONS:
         near = nearest(word.text, FUNCTIONS)
         hint = f"Did you mean '{near}'?" if near else f"There are {', '.join(FUNCTIONS)}"
-        cursor.fail(f"unknown function '{cursor.written(word.span)}'. {hint}", word.span)
+        raise cursor.failure(f"unknown function '{cursor.written(word.span)}'. {hint}", word.span)
     arguments = read_arguments(cursor)
     span = cursor.since(word.start)
     fewest, most = FUNCTIONS[word.text]
     if not fewest <= len(arguments) <= most:
         wanted = "at least 1 value" if fewest != most else f"{fewest} value{'s' * (fewest > 1)}"
-        cursor.fail(f"{word.text} takes {wanted}, not {len(arguments)}", span)
+        raise cursor.failure(f"{word.text} takes {wanted}, not {len(arguments)}", span)
     return Apply(word.text, arguments, span)
 
 
@@ -165,6 +191,6 @@ def read_arguments(cursor: Cursor) -> tuple[Expression, ...]:
             cursor.take()
             cursor.skip_newlines()
         elif not cursor.at(")"):
-            cursor.fail(f"expected ',' or ')' after a value, found {cursor.found()}")
+            raise cursor.failure(f"expected ',' or ')' after a value, found {cursor.found()}")
     cursor.take()
     return tuple(arguments)

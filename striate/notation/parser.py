@@ -8,11 +8,11 @@ from striate.errors import NotationError, Problem
 from striate.layers import WORDS
 from striate.notation.brackets import TooDeepError, balance
 from striate.notation.cursor import Cursor, Unreadable
-from striate.notation.expressions import read_arguments, read_expression, read_value
+from striate.notation.expressions import read_arguments, read_constant, read_value
 from striate.notation.headers import at_header, find_headers, read_header
 from striate.notation.inputs import read_input
 from striate.notation.scope import check
-from striate.notation.settings import plain_value, read_layer
+from striate.notation.settings import PATTERN, plain_value, read_layer
 from striate.notation.tokens import BAD, END, NEWLINE, NUMBER, WORD, Token, tokenize
 from striate.notation.tree import (
     Branches,
@@ -108,7 +108,6 @@ class _Parser:
     def _input(self) -> None:
         cursor = self.cursor
         start = cursor.index
-        token = cursor.token
         try:
             found = read_input(cursor)
         except Unreadable:
@@ -125,7 +124,6 @@ class _Parser:
                     f"expected '->' or a line break after the input, found {cursor.found()}",
                     cursor.token.span,
                 )
-        del token
         cursor.skip_newlines()
         if cursor.at(*_JOINERS):
             cursor.take()
@@ -141,11 +139,7 @@ class _Parser:
         if cursor.at(NUMBER, "-", "{"):
             start = cursor.index
             try:
-                body = read_expression(cursor)
-                if not cursor.at(NEWLINE, END):
-                    cursor.fail(
-                        f"expected the end of the line after a number, found {cursor.found()}"
-                    )
+                body = read_constant(cursor)
             except Unreadable:
                 cursor.index = start
                 cursor.skip_to(NEWLINE)
@@ -226,15 +220,14 @@ class _Parser:
         if token.kind == "(":
             return self._branches()
         if token.kind != WORD:
-            self._no_item()
+            raise self._no_item()
         if cursor.ahead().kind == ":":
             return self._labelled()
         if token.text in cursor.definitions:
             return self._call()
         if is_layer(token.text):
             return read_layer(cursor)
-        self._unknown(token)
-        raise AssertionError
+        raise self._unknown(token)
 
     def _labelled(self) -> Labelled:
         cursor = self.cursor
@@ -247,7 +240,9 @@ class _Parser:
             )
         item = self._item()
         if isinstance(item, Labelled):
-            cursor.fail(f"two labels for one item: '{label.text}' and '{item.label}'. Keep one")
+            raise cursor.failure(
+                f"two labels for one item: '{label.text}' and '{item.label}'. Keep one"
+            )
         return Labelled(label.text, item, cursor.since(label.start))
 
     def _call(self) -> CallItem:
@@ -265,7 +260,9 @@ class _Parser:
         cursor.skip_newlines()
         if cursor.at("]"):
             cursor.take()
-            cursor.fail("these brackets are empty. Put a chain inside", cursor.since(opening.start))
+            raise cursor.failure(
+                "these brackets are empty. Put a chain inside", cursor.since(opening.start)
+            )
         body = self._chain("inside")
         while not cursor.at("]"):
             cursor.note(
@@ -335,39 +332,46 @@ class _Parser:
         if cursor.at("?"):
             cursor.take()
             cursor.note(
-                "'?' says 'one or none' in the pattern INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> …; "
-                "a network says which: write the item without '?' or leave it out",
+                f"{PATTERN}; a network says which: write the item without '?' or leave it out",
                 cursor.since(item.span.start),
             )
         if cursor.at(":"):
-            cursor.fail(
+            raise cursor.failure(
                 "a label is one name, as in 'stem: conv3-64'. In a pasted listing leave out "
                 "what follows the layer: sizes are computed"
             )
         if cursor.at("="):
-            cursor.fail("a definition begins on a line of its own, and its name is one word")
+            raise cursor.failure(
+                "a definition begins on a line of its own, and its name is one word"
+            )
         if cursor.at(WORD, "[", "(", NUMBER):
             cursor.note(
                 f"expected '->' or a line break between '{written}' and {cursor.found()}",
                 cursor.token.span,
             )
         elif not cursor.at(*_JOINERS, NEWLINE, END, "|", "+", *_CLOSERS):
-            cursor.fail(f"expected '->' or a line break after '{written}', found {cursor.found()}")
+            raise cursor.failure(
+                f"expected '->' or a line break after '{written}', found {cursor.found()}"
+            )
 
-    def _no_item(self) -> None:
+    def _no_item(self) -> Unreadable:
         cursor = self.cursor
         if cursor.at("{"):
-            cursor.fail("braces hold numbers, as in conv3-{2*c}. Layers are grouped by [ … ]")
+            return cursor.failure(
+                "braces hold numbers, as in conv3-{2*c}. Layers are grouped by [ … ]"
+            )
         if cursor.at(*_JOINERS):
-            cursor.fail(f"nothing stands before this '{cursor.token.text}'. Take it out")
-        cursor.fail(f"expected a layer, as in conv3-64, found {cursor.found()}")
+            return cursor.failure(f"nothing stands before this '{cursor.token.text}'. Take it out")
+        return cursor.failure(f"expected a layer, as in conv3-64, found {cursor.found()}")
 
-    def _unknown(self, token: Token) -> None:
+    def _unknown(self, token: Token) -> Unreadable:
         cursor = self.cursor
         if cursor.ahead().kind == "=":
-            cursor.fail(f"a definition begins on a line of its own: '{token.text} = …'")
+            return cursor.failure(f"a definition begins on a line of its own: '{token.text} = …'")
         if token.text == "input":
-            cursor.fail("the input stands once, before the first layer, as in 'input 3x224x224'")
+            return cursor.failure(
+                "the input stands once, before the first layer, as in 'input 3x224x224'"
+            )
         cursor.take()
         while cursor.glued and cursor.at(WORD, NUMBER, "x", "-", "/"):
             cursor.take()
@@ -381,7 +385,7 @@ class _Parser:
             hint = f"Did you mean '{near}'?"
         else:
             hint = f"Did you mean '{near}{written[len(head) :]}'?"
-        cursor.fail(f"unknown layer '{written}'. {hint}", span)
+        return cursor.failure(f"unknown layer '{written}'. {hint}", span)
 
     def _distinct_labels(self, items: list[Item]) -> None:
         seen: set[str] = set()

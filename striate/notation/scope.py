@@ -135,9 +135,11 @@ def _wrong_count(call: CallItem, parameters: tuple[str, ...]) -> str:
     if not parameters:
         return f"{call.name} has no parameters. Write {call.name} alone"
     form = f"{call.name}({', '.join(parameters)})"
-    given = len(call.arguments)
     noun = "value" if len(parameters) == 1 else "values"
-    return f"{form} takes {len(parameters)} {noun}, but {given or 'none'} {'is' if given < 2 else 'are'} given"
+    given = {0: "none is given", 1: "1 is given"}.get(
+        len(call.arguments), f"{len(call.arguments)} are given"
+    )
+    return f"{form} takes {len(parameters)} {noun}, but {given}"
 
 
 def _uses(definition: Definition) -> list[tuple[str, int, CallItem | Name]]:

@@ -36,6 +36,8 @@ from striate.notation.vocabulary import (
 )
 from striate.source import Span
 
+PATTERN = "'?' says 'one or none' in the pattern INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> …"
+
 
 @dataclass
 class _Layer:
@@ -120,17 +122,10 @@ def read_layer(cursor: Cursor) -> LayerItem:
 
 def _read_number(layer: _Layer, glued: Glued, token: Token) -> None:
     cursor = layer.cursor
-    start = token.start + len(glued.word)
-    value: Expression | Size | None = None
-    if glued.rows:
-        value = _digits(cursor, glued, start, token.end)
-    elif cursor.at("{") and cursor.glued:
-        value = read_braces(cursor)
-    if value is None:
+    if not glued.rows and not (cursor.at("{") and cursor.glued):
         return
-    if not isinstance(value, Size) and cursor.glued:
-        value = read_size(cursor, value)
-    span = cursor.since(start)
+    value = _read_glued(cursor, glued, token)
+    span = cursor.since(token.start + len(glued.word))
     if layer.kind.number:
         layer.give(layer.kind.number, value, span)
         return
@@ -139,13 +134,17 @@ def _read_number(layer: _Layer, glued: Glued, token: Token) -> None:
     cursor.note(f"{layer.word} takes no number like '{written}'. Write {hint}", span)
 
 
-def _digits(cursor: Cursor, glued: Glued, start: int, end: int) -> Expression | Size:
+def _read_glued(cursor: Cursor, glued: Glued, token: Token) -> Expression | Size:
+    """The number, braces or two of them that follow a word without a space."""
+    if not glued.rows:
+        return read_size(cursor, read_braces(cursor))
+    start = token.start + len(glued.word)
     middle = start + len(glued.rows)
     rows = number(cursor, glued.rows, Token(NUMBER, glued.rows, start, middle))
     if not glued.columns:
-        return rows
-    place = Token(NUMBER, glued.columns, middle + 1, end)
-    return Size(rows, number(cursor, glued.columns, place), Span(start, end))
+        return read_size(cursor, rows)
+    place = Token(NUMBER, glued.columns, middle + 1, token.end)
+    return Size(rows, number(cursor, glued.columns, place), Span(start, token.end))
 
 
 def _read_sign(layer: _Layer, sign: str, name: str) -> None:
@@ -189,9 +188,8 @@ def _refuse_question(layer: _Layer) -> None:
     cursor = layer.cursor
     cursor.take()
     example = layer.kind.example.split()[0]
-    cursor.fail(
-        "'?' says 'one or none' in the pattern INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> …; "
-        f"a network says which: write {example} or leave it out",
+    raise cursor.failure(
+        f"{PATTERN}; a network says which: write {example} or leave it out",
         cursor.since(layer.start),
     )
 
@@ -211,7 +209,9 @@ def _read_named(layer: _Layer) -> None:
             cursor.skip_to()
             cursor.take()
             span = cursor.since(opening.start)
-            cursor.fail(f"expected name=value in parentheses. {_named_hint(layer.kind)}", span)
+            raise cursor.failure(
+                f"expected name=value in parentheses. {_named_hint(layer.kind)}", span
+            )
         cursor.take()
         cursor.take()
         setting = setting_of(layer.kind, token.text)
@@ -225,7 +225,7 @@ def _read_named(layer: _Layer) -> None:
             cursor.take()
             cursor.skip_newlines()
         elif not cursor.at(")"):
-            cursor.fail(f"expected ',' or ')' after a setting, found {cursor.found()}")
+            raise cursor.failure(f"expected ',' or ')' after a setting, found {cursor.found()}")
     cursor.take()
 
 
@@ -254,14 +254,8 @@ def _read_word(layer: _Layer) -> bool:
     braces = cursor.ahead().kind == "{" and cursor.ahead().start == token.end
     if glued is not None and (glued.rows or braces):
         cursor.take()
-        value_ = (
-            _digits(cursor, glued, token.start + len(glued.word), token.end)
-            if glued.rows
-            else read_braces(cursor)
-        )
-        if not isinstance(value_, Size):
-            value_ = read_size(cursor, value_)
-        layer.give(letters[glued.word].name, value_, cursor.since(token.start))
+        setting_value = _read_glued(cursor, glued, token)
+        layer.give(letters[glued.word].name, setting_value, cursor.since(token.start))
         return True
     if is_layer(token.text) or cursor.ahead().kind in (":", "("):
         return False

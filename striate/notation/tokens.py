@@ -74,4 +74,4 @@ def _explain(found: str) -> str:
         return f"{message} Words are written without quotes"
     if found == ".":
         return f"{message} A number is written like 0.5, and items are joined by '->'"
-    return f"{message} A network is written in letters, digits and the signs -> [ ] ( ) | + * / - {{ }}"
+    return f"{message} A network is written in plain letters, digits and signs such as -> [ ] ( )"
