@@ -6,19 +6,25 @@ import click
 
 import striate
 from striate.cli.parameters import examples, network_argument
+from striate.graph import build_graph, find_source
 
 
 @click.command(
     "format",
     epilog=examples(
         "striate format 'INPUT 3x32x32 -> [CONV3-64 -> RELU]*2 -> POOL2 -> FC-10'",
-        "striate format vgg16 > my.net",
+        "striate format mine.net",
     ),
 )
 @network_argument
 def command(network: str) -> None:
     """Check a network's text and print it in the canonical form.
 
-    NET is a network of the zoo, a .net file, or the text itself. Every mistake in it is shown, with
-    its place and the fix.
+    NET is a network of the zoo, a .net file, or the text itself. Every mistake is shown with its
+    place and the fix, and so are volumes that do not fit. Comments are left out.
     """
+    source = find_source(network)
+    tree = striate.parse(source.text, source.name)
+    if tree.input is not None:
+        build_graph(tree)
+    click.echo(striate.print_network(tree).rstrip("\n"))

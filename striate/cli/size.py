@@ -25,7 +25,7 @@ from striate.cli.parameters import (
     ),
 )
 @network_argument
-@click.option("--batch", type=Whole(1), default=1, help="Images in a batch; 1 if not given.")
+@click.option("--batch", type=Whole(1), default="1", help="Images in a batch; 1 if not given.")
 @input_option
 @json_option
 @csv_option

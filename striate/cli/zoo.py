@@ -1,0 +1,45 @@
+"""`striate zoo`: the networks that come with Striate."""
+
+from __future__ import annotations
+
+import textwrap
+
+import click
+
+import striate
+from striate import zoo
+from striate.cli.parameters import examples
+from striate.errors import UserError
+from striate.source import Source
+
+
+@click.command("zoo", epilog=examples("striate zoo", "striate zoo vgg16 > mine.net"))
+@click.argument("name", metavar="[NAME]", required=False)
+def command(name: str | None) -> None:
+    """List the networks that come with Striate, or print one.
+
+    With NAME, prints that network's text: a start for your own.
+    """
+    if name is None:
+        click.echo(_row("network", "parameters", "MACs", "from"))
+        for known in zoo.names():
+            totals = striate.size(known).totals
+            paper = textwrap.shorten(_header(zoo.read(known)), 56, placeholder="…")
+            click.echo(_row(known, f"{totals.parameters:,}", f"{totals.macs:,}", paper))
+    elif name in zoo.names():
+        click.echo(zoo.read(name).text.rstrip("\n"))
+    else:
+        raise UserError(
+            f"no network of the zoo is called '{name}': it has {', '.join(zoo.names())}"
+        )
+
+
+def _row(name: str, parameters: str, macs: str, paper: str) -> str:
+    return f"{name:<13} {parameters:>12} {macs:>15}  {paper}"
+
+
+def _header(source: Source) -> str:
+    """The comment at the top of a text, which says what it is and where it was published."""
+    lines = source.text.splitlines()
+    end = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    return " ".join(line.lstrip("# ") for line in lines[:end])
