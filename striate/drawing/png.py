@@ -141,13 +141,13 @@ class _Painter:
     ) -> None:
         size = text.size * self.scale
         ink = text.colour if fill is None else fill
-        weight = max(1, round(size * 0.02)) if text.bold else 0
+        weight = max(1, round(size * 0.013)) if text.bold else 0
         x, y = start
         for run, advance in runs:
             if run in _STROKES:
                 for stroke in _STROKES[run][1]:
                     points = [(x + u * size, y - v * size) for u, v in stroke]
-                    width = round(size * (0.105 if text.bold else 0.07))
+                    width = round(size * (0.095 if text.bold else 0.07))
                     draw.line(points, fill=ink, width=max(1, width), joint="curve")
             else:
                 font = _font(run, size)

@@ -1,0 +1,170 @@
+"""From pieces to boxes: which are drawn as volumes to scale, which as chips in a card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from striate.drawing.boxes import Box, repeated, row, wire
+from striate.drawing.forks import fork, main_branch
+from striate.drawing.parts import Block, Chain, Fold, Fork, Piece, Stage, last_stage, stages, tell
+from striate.drawing.scene import GREY, Rect, Shape, Text, text_width
+from striate.drawing.style import INPUT, Scale, look, scale_for
+from striate.drawing.volumes import chip, chip_width, notes_of, volume
+from striate.graph.nodes import Graph
+from striate.layers import show
+
+VOLUME_GAP = 4.0
+_CHIP_GAP = 11.0
+_BRANCH_GAP = 16.0
+_CHIP_BRANCH_GAP = 6.0
+_CARD_PAD = 9.0
+_CARD_TITLE = 8.5
+_FEWEST_FOR_CARDS = 3
+FRAME = "#9a9a9a"
+PAPER = "#fafafa"
+
+
+@dataclass(frozen=True)
+class Composer:
+    """Draws the pieces of one network at one scale."""
+
+    graph: Graph
+    scale: Scale
+    cards: bool
+    """Whether forks and blocks of the trunk are drawn as cards of chips."""
+    chip_width: float
+
+    def image(self, drop: float) -> Box:
+        """The input image."""
+        shape = self.graph.input
+        told = f"input: {show(shape)}"
+        cuboid = self.scale.cuboid(shape)
+        return replace(
+            volume(cuboid, INPUT, "input", [show(shape)], told, drop),
+            head=False,
+        )
+
+    def trunk(self, piece: Piece, drop: float) -> Box:
+        """A piece of the main line, its labels `drop` under the axis."""
+        match piece:
+            case Stage():
+                return self._volume(piece, drop)
+            case Fold(chain, count):
+                boxes = [self.trunk(inner, drop) for inner in chain]
+                return repeated(row(boxes, VOLUME_GAP), count)
+            case Fork(_, join):
+                if self.cards:
+                    return self._card_and_volume((piece,), "", drop)
+                return row([self._open_fork(piece, drop), self._volume(join, drop)], VOLUME_GAP)
+            case Block(title, chain):
+                if self.cards:
+                    return self._card_and_volume(chain, title, drop)
+                return row([self.trunk(inner, drop) for inner in chain], VOLUME_GAP)
+
+    def reach(self, piece: Piece) -> float:
+        """How far under the axis the volumes reach whose labels stand in the main line's row."""
+        if isinstance(piece, Fold) or (isinstance(piece, Block) and not self.cards):
+            return max(self.reach(inner) for inner in piece.chain)
+        own = self.scale.cuboid(last_stage(piece).output).half
+        if isinstance(piece, Fork) and not self.cards:
+            boxes = [self._branch(branch, 0) for branch in piece.branches]
+            main = main_branch(boxes, piece.join.node.kind)
+            if main is not None:
+                return max(own, *(self.reach(inner) for inner in piece.branches[main]))
+        return own
+
+    def _volume(self, stage: Stage, drop: float) -> Box:
+        told = tell(self.graph, stage)
+        kind = look(stage.node.layer)
+        cuboid = self.scale.cuboid(stage.output)
+        return volume(cuboid, kind, stage.label, notes_of(stage), told, drop)
+
+    def _open_fork(self, piece: Fork, drop: float) -> Box:
+        kind = piece.join.node.kind
+        main = main_branch([self._branch(branch, 0) for branch in piece.branches], kind)
+        branches = [
+            self._branch(branch, drop if i == main else max(map(self.reach, branch), default=0))
+            for i, branch in enumerate(piece.branches)
+        ]
+        return fork(branches, main, kind, "", tell(self.graph, piece.join), _BRANCH_GAP)
+
+    def _branch(self, chain: Chain, drop: float) -> Box | None:
+        return row([self.trunk(piece, drop) for piece in chain], VOLUME_GAP) if chain else None
+
+    def _card_and_volume(self, chain: Chain, title: str, drop: float) -> Box:
+        last = last_stage(chain[-1])
+        told = tell(self.graph, last)
+        cuboid = self.scale.cuboid(last.output)
+        given = volume(cuboid, look(last.node.layer), "", [show(last.output)], told, drop)
+        return row([card(self._chips(chain), title), given], VOLUME_GAP)
+
+    def _chips(self, chain: Sequence[Piece]) -> Box:
+        return row([self._chip(piece) for piece in chain], _CHIP_GAP)
+
+    def _chip(self, piece: Piece) -> Box:
+        match piece:
+            case Stage():
+                return chip(piece, self.chip_width, tell(self.graph, piece))
+            case Fold(chain, count):
+                return repeated(self._chips(chain), count)
+            case Fork(branches, join):
+                boxes = [self._chips(branch) if branch else None for branch in branches]
+                kind, note = join.node.kind, " · ".join(join.folded)
+                main = main_branch(boxes, kind)
+                return fork(boxes, main, kind, note, tell(self.graph, join), _CHIP_BRANCH_GAP)
+            case Block(_, chain):
+                return self._chips(chain)
+
+
+def composer(graph: Graph, trunk: Chain) -> Composer:
+    """The composer that suits a network: cards when the trunk has three or more forks or blocks."""
+    every = list(stages(trunk))
+    cards = sum(_is_composite(piece) for piece in trunk) >= _FEWEST_FOR_CARDS
+    return Composer(
+        graph,
+        scale_for(
+            [graph.input, *(stage.output for stage in every)], rows=1 if cards else _rows(trunk)
+        ),
+        cards,
+        chip_width=max((chip_width(stage) for stage in every), default=0.0),
+    )
+
+
+def _rows(chain: Chain) -> int:
+    """The most branches with layers in them that stand above each other."""
+    most = 1
+    for piece in chain:
+        if isinstance(piece, Fork):
+            most = max(most, sum(_rows(branch) for branch in piece.branches if branch))
+        elif not isinstance(piece, Stage):
+            most = max(most, _rows(piece.chain))
+    return most
+
+
+def _is_composite(piece: Piece) -> bool:
+    if isinstance(piece, Fold):
+        return any(_is_composite(inner) for inner in piece.chain)
+    return not isinstance(piece, Stage)
+
+
+def card(inside: Box, title: str) -> Box:
+    """A frame with a title around a box."""
+    title_room = _CARD_TITLE + 5 if title else 0
+    above, below = inside.above + _CARD_PAD + title_room, inside.below + _CARD_PAD
+    width = max(inside.width, text_width(title, _CARD_TITLE, bold=True)) + 2 * _CARD_PAD
+    frame = Rect(0, -above, width, above + below, PAPER, FRAME, 0.8, 5)
+    shapes: list[Shape] = [frame]
+    if title:
+        y = -above + _CARD_TITLE + 3.5
+        shapes.append(Text(_CARD_PAD, y, title, _CARD_TITLE, bold=True, colour=GREY))
+    shapes += inside.at(_CARD_PAD, 0)
+    shapes += _to_edges(inside, width)
+    return Box(width, above, below, tuple(shapes), 0, width)
+
+
+def _to_edges(inside: Box, width: float) -> tuple[Shape, ...]:
+    return (
+        *wire((0, 0), (_CARD_PAD + inside.enter, 0), head=inside.head),
+        *wire((_CARD_PAD + inside.leave, 0), (width, 0)),
+    )
