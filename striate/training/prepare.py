@@ -1,0 +1,23 @@
+"""From stored pictures to what a network takes: the one place where pixels become numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from striate.training.run import Normalise
+
+
+def to_input(batch: Tensor, normalise: Normalise, dtype: torch.dtype) -> Tensor:
+    """Pictures N×H×W×C in 0…255, uint8 or floating, as N×C×H×W in channels-last memory.
+
+    From each channel its mean is taken, and the rest is divided by its standard deviation, in
+    float32 on the batch's device; the result is rounded to `dtype` once. The batch stays as it is.
+    """
+    mean = torch.tensor(normalise.mean, dtype=torch.float32, device=batch.device)
+    scale = torch.tensor(normalise.std, dtype=torch.float32, device=batch.device).reciprocal_()
+    values = batch.to(torch.float32, copy=True).sub_(mean).mul_(scale)
+    return values.to(dtype).permute(0, 3, 1, 2)
