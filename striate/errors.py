@@ -28,18 +28,20 @@ class Problem:
     span: Span
 
 
+def show_problem(source: Source, problem: Problem) -> str:
+    """A problem as people see it: its place, its message, and the text underlined."""
+    line, column = source.position(problem.span.start)
+    picture = "\n".join(f"  {row}" for row in underline(source, problem.span).split("\n"))
+    return f"{source.name}:{line}:{column}: {problem.message}\n{picture}"
+
+
 class NotationError(UserError):
     """One or more problems in a network's text, each shown with its line and an underline."""
 
     def __init__(self, source: Source, problems: Sequence[Problem]) -> None:
         self.source = source
         self.problems = tuple(sorted(problems, key=lambda problem: problem.span))
-        super().__init__("\n\n".join(self._show(problem) for problem in self.problems))
-
-    def _show(self, problem: Problem) -> str:
-        line, column = self.source.position(problem.span.start)
-        picture = "\n".join(f"  {row}" for row in underline(self.source, problem.span).split("\n"))
-        return f"{self.source.name}:{line}:{column}: {problem.message}\n{picture}"
+        super().__init__("\n\n".join(show_problem(source, each) for each in self.problems))
 
 
 class ShapeError(NotationError):

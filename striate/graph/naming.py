@@ -16,12 +16,13 @@ class Scope:
         self._taken: set[str] = set()
 
     def counted(self, word: str) -> str:
-        """The full name of the next thing of its kind: `conv3`."""
+        """The full name of the next thing of its kind: `conv3`, or `relu6_3` after a digit."""
+        stem = f"{word}_" if word[-1].isdigit() else word
         count = self._counts.get(word, 0) + 1
-        while f"{word}{count}" in self._taken:
+        while f"{stem}{count}" in self._taken:
             count += 1
         self._counts[word] = count
-        return self._take(f"{word}{count}")
+        return self._take(f"{stem}{count}")
 
     def labelled(self, label: str) -> str:
         """The full name for a label; `label_2` and so on where it was given before."""

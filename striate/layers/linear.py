@@ -43,7 +43,7 @@ class FullyConnected(Layer):
         return product(inputs[0]) * self.out_channels
 
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
-        return POINT if inputs[0][1:] in ((), (1, 1)) else WHOLE
+        return WHOLE if len(inputs[0]) == 3 else POINT
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         """The matrix alone: `striate.modules` flattens a volume in front of it."""

@@ -151,7 +151,7 @@ class Flatten(Layer):
 
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
         """A vector has no place on the image left: as a whole it comes from all of it."""
-        return POINT if inputs[0][1:] in ((), (1, 1)) else WHOLE
+        return WHOLE if len(inputs[0]) == 3 else POINT
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from torch import nn

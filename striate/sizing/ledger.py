@@ -1,0 +1,157 @@
+"""The ledger of a network: one row a layer, and totals that the rows sum to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from striate.errors import show_problem
+from striate.graph import IMAGE, Graph, Node, load_graph
+from striate.layers import Pair, Shape, product
+from striate.layers.compact import compact
+from striate.sizing.counts import FLOAT_BYTES, count_parameters
+from striate.sizing.receptive_field import Field, receptive_fields
+from striate.source import Source
+
+
+@dataclass(frozen=True)
+class Row:
+    """The numbers of one layer. Pairs are along height and width.
+
+    `macs` and `output_bytes` are those of the whole batch, `output` and all else of one image.
+    """
+
+    name: str
+    kind: str
+    notation: str
+    """The layer as papers write it: `conv3-64/2`."""
+    inputs: tuple[str, ...]
+    """The layers that it reads; `input` is the image."""
+    output: Shape
+    """C×H×W, or one number after flattening."""
+    parameters: int
+    macs: int
+    output_bytes: int
+    jump: tuple[int | Fraction, int | Fraction]
+    """Rows and columns of the image from one unit to the next."""
+    receptive_field: Pair
+    """Rows and columns of the image that one unit sees, padding included."""
+    start: Pair
+    """The first row and column that the first unit sees; negative in the padding."""
+    whole_input: bool
+    """Whether every unit sees all of the image."""
+    remainder: Pair
+    """Rows and columns of the padded input that the stride leaves over at the end."""
+    lost: Pair
+    """Those of the remainder that are not padding."""
+    span: Pair
+    """The characters of the text, from and up to, that the layer stands in."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over all rows. `flops` is two for each MAC."""
+
+    parameters: int
+    macs: int
+    flops: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every number of a network before a second of compute is spent.
+
+    A MAC is one product of a weight with a value, summed into an output, zeros of the padding
+    included; biases, normalisation, activations and pooling are not counted. Bytes are those of
+    each layer's output in float32, kept apart for each layer.
+    """
+
+    name: str
+    input: Shape
+    batch: int
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...] = ()
+    """Each with its place in the text and an underline."""
+
+    @property
+    def totals(self) -> Totals:
+        """The sums of the rows."""
+        macs = sum(row.macs for row in self.rows)
+        return Totals(
+            parameters=sum(row.parameters for row in self.rows),
+            macs=macs,
+            flops=2 * macs,
+            output_bytes=sum(row.output_bytes for row in self.rows),
+        )
+
+    def to_json(self) -> str:
+        """The ledger as JSON, in the form that docs/ledger.md promises."""
+        layers = ",\n".join(f"  {_dumps(_row_json(row))}" for row in self.rows)
+        return (
+            f'{{\n "name": {_dumps(self.name)},\n "input": {_dumps(self.input)},\n'
+            f' "batch": {self.batch},\n "layers": [\n{layers}\n ],\n'
+            f' "totals": {_dumps(vars(self.totals))}\n}}\n'
+        )
+
+    def to_csv(self) -> str:
+        """One line a layer under a line of column names; pairs and shapes joined by `x`."""
+        from striate.sizing.spreadsheet import to_csv
+
+        return to_csv(self.rows)
+
+    def table(self, width: int = 100) -> str:
+        """The ledger for people, in lines of at most `width` characters."""
+        from striate.sizing.table import table
+
+        return table(self, width)
+
+
+def size(
+    what: str | Path | Source | Graph, *, batch: int = 1, input: Shape | None = None
+) -> Ledger:
+    """The ledger of a zoo network, a `.net` file, a text or a graph, for a batch of images.
+
+    `input` (C, H, W) stands in for the text's own. Raises UserError when there is no such network
+    and NotationError when its text is wrong.
+    """
+    graph = load_graph(what, input=input)
+    fields = receptive_fields(graph)
+    rows = tuple(
+        _row(graph, node, *field, batch) for node, field in zip(graph.nodes, fields, strict=True)
+    )
+    warnings = tuple(show_problem(graph.source, problem) for problem in graph.warnings)
+    return Ledger(graph.name, graph.input, batch, rows, warnings)
+
+
+def _row(graph: Graph, node: Node, height: Field, width: Field, batch: int) -> Row:
+    shapes = graph.shapes_into(node)
+    return Row(
+        name=node.name,
+        kind=node.kind,
+        notation=compact(node.layer),
+        inputs=tuple("input" if i == IMAGE else graph.nodes[i].name for i in node.inputs),
+        output=node.output,
+        parameters=count_parameters(node.layer, shapes),
+        macs=batch * node.layer.macs(shapes, node.output),
+        output_bytes=batch * FLOAT_BYTES * product(node.output),
+        jump=(height.jump, width.jump),
+        receptive_field=(height.size, width.size),
+        start=(height.start, width.start),
+        whole_input=height.whole and width.whole,
+        remainder=node.layer.remainder(shapes),
+        lost=node.layer.lost(shapes),
+        span=(node.span.start, node.span.end),
+    )
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    values = {field: getattr(row, field) for field in row.__dataclass_fields__}
+    return values | {"jump": [n if isinstance(n, int) else float(n) for n in row.jump]}
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

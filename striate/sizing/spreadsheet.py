@@ -1,0 +1,52 @@
+"""The ledger as comma-separated values."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from striate.sizing.ledger import Row
+
+_PAIRS = ("jump", "receptive_field", "start", "remainder", "lost")
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """A line of column names, then one line a layer.
+
+    A shape is written `64x112x112`, a pair in two columns that end in `_h` and `_w`, the span in
+    `from` and `to`, the inputs' names with spaces between them.
+    """
+    lines = [_cells(row) for row in rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _cells(row: Row) -> dict[str, object]:
+    cells: dict[str, object] = {
+        "name": row.name,
+        "kind": row.kind,
+        "notation": row.notation,
+        "inputs": " ".join(row.inputs),
+        "output": "x".join(str(n) for n in row.output),
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "output_bytes": row.output_bytes,
+    }
+    for pair in _PAIRS:
+        height, width = getattr(row, pair)
+        cells |= {f"{pair}_h": _number(height), f"{pair}_w": _number(width)}
+    return cells | {
+        "whole_input": str(row.whole_input).lower(),
+        "from": row.span[0],
+        "to": row.span[1],
+    }
+
+
+def _number(value: object) -> object:
+    return value if isinstance(value, int) else float(value)  # type: ignore[arg-type]

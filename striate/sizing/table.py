@@ -1,0 +1,181 @@
+"""The ledger as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from striate.layers import product, show
+from striate.sizing.counts import FLOAT_BYTES
+
+if TYPE_CHECKING:
+    from striate.sizing.ledger import Ledger, Row
+
+NARROWEST = 72
+SHORTEST_NAME = 12
+_LEFT = ("layer", "notation")
+_BARRED = ("params", "MACs", "bytes")
+_DISPENSABLE = ("from", "notation", "jump")
+"""Columns that are left out, in this order, where the width is too small."""
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_BAR = 2
+"""Characters of a share bar."""
+_PREFIXES = "kMGTPEZY"
+_LARGEST = 3
+"""How many of the largest layers the summary names."""
+
+Columns = dict[str, list[str]]
+"""The cells of each column by its header: one for each layer, then the total."""
+
+
+def table(ledger: Ledger, width: int) -> str:
+    """One line a layer under a line of headers, totals and warnings below.
+
+    A bar beside a number is its share of the largest one in its column.
+    """
+    width = max(width, NARROWEST)
+    head, *body, totals = _laid_out(_columns(ledger), width)
+    rule = "─" * max(len(line) for line in (head, *body, totals))
+    lines = [_title(ledger), "", head, rule, *body, rule, totals, "", *_summary(ledger, width)]
+    for warning in ledger.warnings:
+        lines += ["", f"warning: {warning}"]
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _title(ledger: Ledger) -> str:
+    batch = f" · batch of {ledger.batch}" if ledger.batch > 1 else ""
+    size = big_bytes(ledger.batch * FLOAT_BYTES * product(ledger.input))
+    return f"{ledger.name} · input {show(ledger.input)}{batch} · {size}"
+
+
+def _columns(ledger: Ledger) -> Columns:
+    rows, totals = ledger.rows, ledger.totals
+    return {
+        "layer": [*_short_names([row.name for row in rows]), "total"],
+        "notation": [*(row.notation for row in rows), ""],
+        "output": [*(show(row.output) for row in rows), ""],
+        "params": _shares([row.parameters for row in rows], totals.parameters, big),
+        "MACs": _shares([row.macs for row in rows], totals.macs, big),
+        "bytes": _shares([row.output_bytes for row in rows], totals.output_bytes, big_bytes),
+        "jump": [*("" if row.whole_input else _pair(row.jump) for row in rows), ""],
+        "sees": [*("whole" if row.whole_input else _pair(row.receptive_field) for row in rows), ""],
+        "from": [*("" if row.whole_input else _pair(row.start) for row in rows), ""],
+    }
+
+
+def _short_names(names: Sequence[str]) -> list[str]:
+    """Names with the scopes that they share with the name above left blank."""
+    shown, above = [], ""
+    for name in names:
+        shared = 0
+        for i, (a, b) in enumerate(zip(name, above, strict=False)):
+            if a != b:
+                break
+            if a == ".":
+                shared = i
+        shown.append(" " * shared + name[shared:])
+        above = name
+    return shown
+
+
+def _shares(values: Sequence[int], total: int, write: Callable[[int], str]) -> list[str]:
+    largest = max(values)
+    cells = [f"{write(value)} {_bar(value, largest)}" if value else _blank("–") for value in values]
+    return [*cells, _blank(write(total))]
+
+
+def _bar(value: int, largest: int) -> str:
+    eighths = round(8 * _BAR * value / largest)
+    return "".join(_EIGHTHS[max(0, min(8, eighths - 8 * i))] for i in range(_BAR))
+
+
+def _blank(text: str) -> str:
+    """A text with the room of a bar behind it."""
+    return text + " " * (_BAR + 1)
+
+
+def _pair(pair: tuple[int | Fraction, int | Fraction]) -> str:
+    rows, columns = (f"{float(n):.4g}" if isinstance(n, Fraction) else str(n) for n in pair)
+    text = rows if rows == columns else f"{rows}×{columns}"
+    return text.replace("-", "−")
+
+
+def _laid_out(columns: Columns, width: int) -> list[str]:
+    """Lines of cells, the headers first. Columns are left out, then names cut, until they fit."""
+    aligned = {header: _aligned(header, cells) for header, cells in columns.items()}
+    for header in _DISPENSABLE:
+        if _width(aligned, gap=1) > width:
+            del aligned[header]
+    if (excess := _width(aligned, gap=1) - width) > 0:
+        room = max(SHORTEST_NAME, len(aligned["layer"][0]) - excess)
+        aligned["layer"] = [_cut(name, room) for name in aligned["layer"]]
+    gap = "  " if _width(aligned, gap=2) <= width else " "
+    return [gap.join(line) for line in zip(*aligned.values(), strict=True)]
+
+
+def _width(aligned: Columns, gap: int) -> int:
+    return sum(len(cells[0]) for cells in aligned.values()) + gap * (len(aligned) - 1)
+
+
+def _cut(name: str, room: int) -> str:
+    name = name.rstrip()
+    return (name if len(name) <= room else "…" + name[len(name) - room + 1 :]).ljust(room)
+
+
+def _aligned(header: str, cells: list[str]) -> list[str]:
+    width = max(map(len, (header, *cells)))
+    if header in _LEFT:
+        return [text.ljust(width) for text in ("" if header == "notation" else header, *cells)]
+    shown = _blank(header) if header in _BARRED else header
+    width = max(width, len(shown))
+    return [text.rjust(width) for text in (shown, *cells)]
+
+
+def _summary(ledger: Ledger, width: int) -> list[str]:
+    rows, totals = ledger.rows, ledger.totals
+    of = "the batch" if ledger.batch > 1 else "one image"
+    columns = {
+        "parameters": [row.parameters for row in rows],
+        "MACs": [row.macs for row in rows],
+        "bytes": [row.output_bytes for row in rows],
+    }
+    return [
+        f"{big(totals.parameters)} parameters · {big(totals.macs)} MACs = {big(totals.flops)} FLOPs "
+        f"· outputs {big_bytes(totals.output_bytes)} for {of}",
+        *(_largest(f"most {name}:", rows, values, width) for name, values in columns.items()),
+    ]
+
+
+def _largest(line: str, rows: Sequence[Row], values: Sequence[int], width: int) -> str:
+    """The layers that hold most, as many as the line has room for."""
+    total = sum(values)
+    if not total:
+        return f"{line} none"
+    sign = " "
+    for i in sorted(range(len(rows)), key=lambda i: -values[i])[:_LARGEST]:
+        more = f"{sign}{rows[i].name} {values[i] / total:.0%}"
+        if values[i] and len(line) + len(more) <= width:
+            line += more
+            sign = " · "
+    return line
+
+
+def big(count: int) -> str:
+    """A count in four digits: `9,408`, `25.56 M`."""
+    return _scaled(count, "")
+
+
+def big_bytes(count: int) -> str:
+    """Bytes in four digits and powers of ten: `12.85 MB`."""
+    return _scaled(count, "B")
+
+
+def _scaled(count: int, unit: str) -> str:
+    if count < (1000 if unit else 10_000):
+        return f"{count:,} {unit}".rstrip()
+    value, power = float(count), 0
+    while value >= 999.95 and power < len(_PREFIXES):
+        value, power = value / 1000, power + 1
+    decimals = 3 - (value >= 9.9995) - (value >= 99.995)
+    return f"{value:.{decimals}f} {_PREFIXES[power - 1]}{unit}"
