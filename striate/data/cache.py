@@ -53,30 +53,27 @@ def content_key(preprocess: Preprocess, parts: Iterable[object]) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
-def decode(
-    source: Source,
-    progress: Progress | None = None,
-    *,
-    folder: Path | None = None,
-    in_memory_bytes: int = IN_MEMORY_BYTES,
-    limit_bytes: int = CACHE_LIMIT_BYTES,
-) -> Decoded:
+def fits_in_memory(size: int) -> bool:
+    """Whether so many bytes of pictures are held in memory rather than mapped from a file."""
+    return size <= IN_MEMORY_BYTES
+
+
+def decode(source: Source, progress: Progress | None = None) -> Decoded:
     """The pictures of `source`, from the cache folder, or decoded now and put there.
 
-    Freshly decoded sets of up to `in_memory_bytes` come as an array in memory, all others as a
-    read-only map of the cache file.
-    A cache folder that cannot be written gives a notice, or, for a set too large for memory,
-    raises UserError. Least recently used sets beyond `limit_bytes` are removed.
+    They come as an array in memory when freshly decoded and small, else as a read-only map of the
+    cache file. A cache folder that cannot be written gives a notice, or, for a set too large for
+    memory, raises UserError. Least recently used sets beyond CACHE_LIMIT_BYTES are removed.
     """
-    entry = _Entry(folder or cache_folder(), source)
-    in_memory = source.count * source.row_bytes <= in_memory_bytes
+    entry = _Entry(cache_folder(), source)
+    in_memory = fits_in_memory(source.count * source.row_bytes)
     cached = entry.load(in_memory)
     if cached is not None:
         if progress:
             progress(source.count, source.count)
         return cached
     decoded = (_decode_in_memory if in_memory else _decode_to_file)(source, entry, progress)
-    _trim(entry.folder, limit_bytes, entry.array)
+    _trim(entry.folder, CACHE_LIMIT_BYTES, entry.array)
     return decoded
 
 
@@ -89,9 +86,14 @@ def _decode_in_memory(source: Source, entry: _Entry, progress: Progress | None) 
         filled += len(chunk.rows)
         unreadable += chunk.unreadable
     images = images[:filled]
+
+    def write(stream: IO[bytes]) -> None:
+        _write_header(stream, images.shape)
+        stream.write(images.data)
+
     try:
-        _write_whole(entry.meta, _json_writer(filled, unreadable, _checksum(images)))
-        _write_whole(entry.array, lambda stream: npy.write_array(stream, images))
+        _write_whole(entry.array, write)
+        _write_whole(entry.meta, _json_writer(unreadable, _checksum(images)))
     except OSError as error:
         notice = (
             f"the decoded pictures could not be kept in {entry.folder} ({error.strerror}); "
@@ -113,10 +115,10 @@ def _decode_to_file(source: Source, entry: _Entry, progress: Progress | None) ->
             unreadable.extend(chunk.unreadable)
         stream.seek(0)
         _write_header(stream, (filled, *source.row_shape))
-        _write_whole(entry.meta, _json_writer(filled, unreadable, None))
 
     try:
         _write_whole(entry.array, write)
+        _write_whole(entry.meta, _json_writer(unreadable, None))
     except OSError as error:
         size = source.count * source.row_bytes / 1e9
         raise UserError(
@@ -182,11 +184,8 @@ def _write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         raise
 
 
-def _json_writer(
-    rows: int, unreadable: list[Unreadable], checksum: int | None
-) -> Callable[[IO[bytes]], None]:
-    meta = {"format": FORMAT, "rows": rows, "unreadable": unreadable, "checksum": checksum}
-    text = json.dumps(meta).encode("utf-8")
+def _json_writer(unreadable: list[Unreadable], checksum: int | None) -> Callable[[IO[bytes]], None]:
+    text = json.dumps({"unreadable": unreadable, "checksum": checksum}).encode("utf-8")
 
     def write(stream: IO[bytes]) -> None:
         stream.write(text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.cache import IN_MEMORY_BYTES
+from striate.data.cache import fits_in_memory
 from striate.data.decoding import Progress
 from striate.data.finding import Found
 from striate.data.pictures import Pixels, Preprocess
@@ -117,7 +117,7 @@ def _jobs(
         served = tuple(split for split in splits if found.owner(split) == owner)
         if not served:
             continue
-        if len(pool.pictures) * picture_bytes <= IN_MEMORY_BYTES:
+        if fits_in_memory(len(pool.pictures) * picture_bytes):
             yield _Job(pool, None, served)
             continue
         numbers = {picture.name: index for index, picture in enumerate(pool.pictures)}
@@ -135,7 +135,7 @@ def _gather(images: Pixels, rows: Mapping[str, int], pictures: Sequence[Labelled
     chosen = np.array([rows[name] for name in files], np.int64)
     if len(chosen) < len(rows) or (np.diff(chosen) != 1).any():
         images = images[chosen]
-    elif not images.flags.writeable and images.nbytes <= IN_MEMORY_BYTES:
+    elif not images.flags.writeable and fits_in_memory(images.nbytes):
         images = np.array(images)
     return Part(images, np.array([label for _, label in readable], np.int64), files)
 

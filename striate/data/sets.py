@@ -13,6 +13,7 @@ from striate.data.finding import Found, find
 from striate.data.parts import Part, judge_unreadable, open_parts
 from striate.data.pictures import Preprocess
 from striate.data.split import SPLITS, Labelled, SplitAssignment, assign, read_split
+from striate.data.walking import counted
 from striate.errors import UserError
 
 DEFAULT_ROOT = Path("data")
@@ -128,9 +129,11 @@ def _still_there(
                 "Fix: name the folder that the run was trained on."
             )
         if gone:
-            notices.append(f"{gone} of {len(pictures)} {split} pictures in {path} are gone")
+            verb = "is" if gone == 1 else "are"
+            notices.append(f"{gone} of {len(pictures)} {split} pictures in {path} {verb} gone")
     if new := len(known - listed):
-        notices.append(f"{new} pictures are not in {path} and are left out")
+        verb = "is" if new == 1 else "are"
+        notices.append(f"{counted(new, 'picture')} {verb} not in {path} and {verb} left out")
     return SplitAssignment(*(kept[split] for split in SPLITS)), tuple(notices)
 
 
