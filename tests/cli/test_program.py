@@ -38,7 +38,7 @@ def test_a_verb_s_help_begins_with_its_line_and_ends_with_examples(run, verb: st
     status, out, err = run(verb, "--help")
     assert (status, err) == (0, "")
     assert VERBS[verb].rstrip(".") in " ".join(out.split())
-    assert f"\n  Examples:\n    striate {verb} " in out or 'eval "$(striate completion' in out
+    assert f"\n  Examples:\n    striate {verb}" in out or 'eval "$(striate completion' in out
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,0 +1,85 @@
+"""`striate train`: a network and pictures to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+import striate
+from striate.cli.parameters import (
+    FILE,
+    Positive,
+    Whole,
+    data_argument,
+    examples,
+    input_option,
+    json_option,
+    network_argument,
+    root_option,
+)
+
+RECIPES = ("default", "sgd")
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@click.command(
+    "train",
+    epilog=examples(
+        "striate train lenet5 mnist --download --seconds 30",
+        "striate train examples/digits.net digits",
+        "striate train resnet18 photos/ --input 3x96x96 --epochs 20 -o runs/photos",
+    ),
+)
+@network_argument
+@data_argument
+@click.option(
+    "-o",
+    "--output",
+    metavar="RUN",
+    type=FILE,
+    help="The run's folder; runs/DATA-NET, numbered when taken, if not given.",
+)
+@click.option("--epochs", type=Positive(), help="Train for this many passes over the pictures.")
+@click.option("--seconds", type=Positive(), help="Train for this long.")
+@click.option("--recipe", type=click.Choice(RECIPES), default="default", help="Named settings.")
+@click.option("--batch", type=Whole(1), help="Pictures in a step.")
+@click.option("--lr", type=Positive(), help="The highest learning rate.")
+@click.option("--seed", type=Whole(0), default="0", help="Two runs of one seed start alike.")
+@input_option
+@root_option
+@click.option("--download", is_flag=True, help="Fetch the data set if it is not there.")
+@click.option(
+    "--allow-unreadable", is_flag=True, help="Go on without pictures that cannot be read."
+)
+@click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where to compute.")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), default="auto", help="The precision to train in."
+)
+@json_option
+def command(
+    network: str,
+    data: str,
+    output: Path | None,
+    epochs: float | None,
+    seconds: float | None,
+    recipe: str,
+    batch: int | None,
+    lr: float | None,
+    seed: int,
+    shape: tuple[int, int, int] | None,
+    root: Path | None,
+    download: bool,
+    allow_unreadable: bool,
+    device: str,
+    precision: str,
+    as_json: bool,
+) -> None:
+    """Train a network on images.
+
+    NET is a network of the zoo, a .net file, or the text itself. DATA is a folder with one folder
+    of pictures for each class (or with those in train, val and test), or one of digits, mnist,
+    fashion-mnist, cifar10, cifar100. Ctrl-C ends the training early and keeps the best weights.
+    """
+    raise NotImplementedError

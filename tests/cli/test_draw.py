@@ -1,0 +1,41 @@
+"""`striate draw`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import striate
+from striate.drawing import render
+
+
+def test_without_a_file_the_text_is_printed(run) -> None:
+    assert run("draw", "lenet5") == (0, render(striate.load_graph("lenet5"), "txt").decode(), "")
+
+
+def test_another_input(run) -> None:
+    assert "3×64×64" in run("draw", "vgg16", "--input", "3x64x64").out
+
+
+@pytest.mark.parametrize(("name", "begins"), [("a.svg", b"<svg"), ("a.png", b"\x89PNG\r\n")])
+def test_a_file_in_the_format_of_its_ending(run, tmp_path: Path, name: str, begins: bytes) -> None:
+    path = tmp_path / name
+    assert run("draw", "lenet5", "-o", path) == (0, "", f"{path} written\n")
+    assert path.read_bytes().startswith(begins)
+
+
+def test_an_unknown_ending(run, tmp_path: Path) -> None:
+    status, out, err = run("draw", "lenet5", "-o", tmp_path / "a.pdf")
+    assert (status, out) == (2, "")
+    assert err.startswith(
+        f"striate: {tmp_path / 'a.pdf'} ends in .pdf, but a picture is written as"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there(run, tmp_path: Path) -> None:
+    status, _, err = run("draw", "lenet5", "-o", tmp_path / "no" / "a.svg")
+    assert status == 2
+    assert err.startswith(f"striate: {tmp_path / 'no' / 'a.svg'} cannot be written: ")
+    assert err.count("\n") == 1

@@ -1,0 +1,69 @@
+"""`striate size`: what it prints is what the public function gives."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import striate
+
+TEXT = "input 1x28x28 -> conv3-8 -> relu -> pool2 -> fc-10"
+
+
+def test_the_table(run) -> None:
+    assert run("size", "vgg16") == (0, striate.size("vgg16").table().rstrip("\n") + "\n", "")
+
+
+def test_a_text_and_a_file_give_the_same_numbers(run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.net"
+    path.write_text(TEXT, encoding="utf-8")
+    of_text, of_file = run("size", TEXT, "--json"), run("size", path, "--json")
+    layers = [json.loads(outcome.out)["layers"] for outcome in (of_text, of_file)]
+    assert layers[0] == layers[1]
+    assert json.loads(of_file.out)["name"] == "mine"
+
+
+def test_json_with_another_batch_and_input(run) -> None:
+    ledger = json.loads(run("size", "vgg16", "--json", "--batch", 4, "--input", "3x32x32").out)
+    assert (ledger["batch"], ledger["input"]) == (4, [3, 32, 32])
+    assert ledger["layers"][0]["output"] == [64, 32, 32]
+    assert ledger["layers"][0]["output_bytes"] == 4 * 64 * 32 * 32 * 4
+
+
+def test_csv_has_a_row_for_each_layer(run) -> None:
+    rows = list(csv.DictReader(run("size", "lenet5", "--csv").out.splitlines()))
+    assert sum(int(row["parameters"]) for row in rows) == striate.size("lenet5").totals.parameters
+
+
+def test_warnings_go_to_stderr(run) -> None:
+    status, out, err = run("size", "input 3x9x9 -> conv3-4 -> pool2 -> fc-10", "--json")
+    assert status == 0
+    assert json.loads(out)["name"]
+    assert err.startswith("warning: <text>:1:")
+
+
+def test_a_notation_error_is_shown_as_it_is(run) -> None:
+    assert run("size", "input 3x32x32 -> conv3-64 -> rel") == (
+        2,
+        "",
+        "<text>:1:30: unknown layer 'rel'. Did you mean 'relu'?\n"
+        "  input 3x32x32 -> conv3-64 -> rel\n"
+        "                               ^^^\n",
+    )
+
+
+def test_an_unknown_network(run) -> None:
+    status, out, err = run("size", "vgg17")
+    assert (status, out) == (2, "")
+    assert err.startswith("striate: unknown network 'vgg17'. Did you mean ")
+
+
+def test_an_empty_file(run, tmp_path: Path) -> None:
+    path = tmp_path / "empty.net"
+    path.touch()
+    assert run("size", path) == (
+        2,
+        "",
+        f"striate: {path} is empty. A network begins with a line such as input 3x224x224\n",
+    )

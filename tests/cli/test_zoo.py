@@ -1,0 +1,29 @@
+"""`striate zoo`."""
+
+from __future__ import annotations
+
+from striate import zoo
+
+
+def test_the_list_has_each_network_with_its_numbers_and_its_source(run) -> None:
+    status, out, err = run("zoo")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].split() == ["network", "parameters", "MACs", "from"]
+    assert [line.split()[0] for line in lines[1:]] == zoo.names()
+    assert max(map(len, lines)) <= 100
+    vgg16 = next(line for line in lines if line.startswith("vgg16 "))
+    assert "138,357,544" in vgg16
+    assert "Simonyan & Zisserman 2014" in vgg16
+
+
+def test_one_network_is_printed_as_it_is(run) -> None:
+    assert run("zoo", "vgg16") == (0, zoo.read("vgg16").text, "")
+
+
+def test_an_unknown_network(run) -> None:
+    assert run("zoo", "vgg17") == (
+        2,
+        "",
+        f"striate: no network of the zoo is called 'vgg17': it has {', '.join(zoo.names())}\n",
+    )
