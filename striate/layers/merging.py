@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from striate.layers.base import Layer, MismatchError, Role, Shape, SizeError, show
 
 
-@dataclass(frozen=True)
 class Concat(Layer):
     """Depth concatenation: channels add up, height and width must agree (Szegedy et al. 2014)."""
 
@@ -27,7 +25,6 @@ class Concat(Layer):
         return sum(shape[0] for shape in inputs), *inputs[0][1:]
 
 
-@dataclass(frozen=True)
 class Add(Layer):
     """The sum of volumes of one shape: a residual connection (He et al. 2015)."""
 

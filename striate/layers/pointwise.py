@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True)
 class Activation(Layer):
     """A function of each value; the volume stays."""
 
@@ -26,7 +25,6 @@ class Activation(Layer):
         return found()
 
 
-@dataclass(frozen=True)
 class ReLU(Activation):
     """`max(0, x)`."""
 
@@ -36,7 +34,6 @@ class ReLU(Activation):
     summary: ClassVar[str] = "max(0, x)"
 
 
-@dataclass(frozen=True)
 class ReLU6(Activation):
     """`min(max(0, x), 6)` (Howard et al. 2017, for low precision)."""
 
@@ -46,7 +43,6 @@ class ReLU6(Activation):
     summary: ClassVar[str] = "min(max(0, x), 6)"
 
 
-@dataclass(frozen=True)
 class GELU(Activation):
     """`x·Φ(x)` (Hendrycks & Gimpel 2016)."""
 
@@ -56,7 +52,6 @@ class GELU(Activation):
     summary: ClassVar[str] = "x·Φ(x)"
 
 
-@dataclass(frozen=True)
 class SiLU(Activation):
     """`x·sigmoid(x)` (Elfwing et al. 2017), also called swish."""
 
@@ -66,7 +61,6 @@ class SiLU(Activation):
     summary: ClassVar[str] = "x·sigmoid(x)"
 
 
-@dataclass(frozen=True)
 class Tanh(Activation):
     """The hyperbolic tangent."""
 
@@ -76,7 +70,6 @@ class Tanh(Activation):
     summary: ClassVar[str] = "hyperbolic tangent"
 
 
-@dataclass(frozen=True)
 class Sigmoid(Activation):
     """`1 / (1 + exp(−x))`."""
 
@@ -86,7 +79,6 @@ class Sigmoid(Activation):
     summary: ClassVar[str] = "1 / (1 + exp(−x))"
 
 
-@dataclass(frozen=True)
 class Softmax(Activation):
     """Exponentials over the channel axis, scaled to sum to one."""
 
@@ -121,7 +113,6 @@ class Dropout(Layer):
         return nn.Dropout(self.p)
 
 
-@dataclass(frozen=True)
 class Identity(Layer):
     """Gives back its input: the shortcut of a residual sum."""
 
@@ -135,7 +126,6 @@ class Identity(Layer):
         return nn.Identity()
 
 
-@dataclass(frozen=True)
 class Flatten(Layer):
     """A volume C×H×W as one vector of C·H·W values, channel by channel."""
 

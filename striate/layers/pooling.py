@@ -105,7 +105,6 @@ class MaxPool(Layer):
         )
 
 
-@dataclass(frozen=True)
 class AvgPool(MaxPool):
     """The mean of each window, zeros of the padding included."""
 
@@ -160,7 +159,6 @@ class AdaptiveAvgPool(Layer):
         return nn.AdaptiveAvgPool2d(self.output_size)
 
 
-@dataclass(frozen=True)
 class AdaptiveMaxPool(AdaptiveAvgPool):
     """The largest value of each cell of a grid that covers the input."""
 
@@ -174,7 +172,6 @@ class AdaptiveMaxPool(AdaptiveAvgPool):
         return nn.AdaptiveMaxPool2d(self.output_size)
 
 
-@dataclass(frozen=True)
 class GlobalAvgPool(Layer):
     """The mean of each channel over the whole image: C×H×W to C×1×1 (Lin et al. 2013)."""
 
@@ -196,7 +193,6 @@ class GlobalAvgPool(Layer):
         return nn.AdaptiveAvgPool2d(1)
 
 
-@dataclass(frozen=True)
 class GlobalMaxPool(GlobalAvgPool):
     """The largest value of each channel over the whole image."""
 

@@ -141,8 +141,8 @@ def _summary(ledger: Ledger, width: int) -> list[str]:
         "bytes": [row.output_bytes for row in rows],
     }
     return [
-        f"{big(totals.parameters)} parameters · {big(totals.macs)} MACs = {big(totals.flops)} FLOPs "
-        f"· outputs {big_bytes(totals.output_bytes)} for {of}",
+        f"{big(totals.parameters)} parameters · {big(totals.macs)} MACs = {big(totals.flops)} FLOPs"
+        f" · outputs {big_bytes(totals.output_bytes)} for {of}",
         *(_largest(f"most {name}:", rows, values, width) for name, values in columns.items()),
     ]
 
