@@ -40,7 +40,7 @@ class Decoded:
 def cache_folder() -> Path:
     """$STRIATE_CACHE, else $XDG_CACHE_HOME/striate, else ~/.cache/striate."""
     if named := os.environ.get("STRIATE_CACHE"):
-        return Path(named)
+        return Path(named).expanduser()
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "striate"
     return Path("~/.cache/striate").expanduser()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.built_in import NATIVE_SHAPES, read_built_in
-from striate.data.folders import scan
+from striate.data.folders import Listing, scan
 from striate.data.pictures import Preprocess, UnreadablePicture, picture_shape
 from striate.data.pools import ArrayPool, FilePool, Pool, digest
 from striate.data.walking import kind_of
@@ -62,7 +62,7 @@ def find(spec: str, root: Path, *, download: bool) -> Found:
             for split, (images, labels) in arrays.splits.items()
         }
         return Found(spec, None, arrays.classes, pools, notices)
-    listing = scan(spec)
+    listing = _scan(spec, notices)
     folder = listing.root.resolve()
     pools = {split: FilePool(folder, files) for split, files in listing.files.items()}
     return Found(
@@ -75,9 +75,10 @@ def native_shape(spec: str) -> Shape | None:
 
     Of a folder, the headers of up to 200 pictures are read. Raises UserError for a bad folder.
     """
-    if resolve(spec)[0]:
+    is_built_in, notices = resolve(spec)
+    if is_built_in:
         return NATIVE_SHAPES[spec]
-    listing = scan(spec)
+    listing = _scan(spec, notices)
     root = listing.root.resolve()
     return shared_shape({split: FilePool(root, files) for split, files in listing.files.items()})
 
@@ -85,8 +86,9 @@ def native_shape(spec: str) -> Shape | None:
 def resolve(spec: str) -> tuple[bool, tuple[str, ...]]:
     """Whether `spec` means a built-in set, and a notice if a folder of that name is taken."""
     if spec in BUILT_IN:
-        if spec not in (path.name for path in Path().iterdir() if path.is_dir()):
-            return True, ()
+        here = Path(spec)
+        if kind_of(here) != "folder" or here.name not in (path.name for path in Path().iterdir()):
+            return True, ()  # the names are compared since some file systems ignore case
         return False, (
             f"'{spec}' is read from the folder ./{spec}; "
             "the built-in set of that name is used where there is no such folder",
@@ -114,6 +116,13 @@ def shared_shape(pools: Mapping[str, Pool]) -> Shape | None:
     if len({shape[1:] for shape in shapes}) != 1:
         return None
     return max(shapes)
+
+
+def _scan(spec: str, notices: tuple[str, ...]) -> Listing:
+    try:
+        return scan(spec)
+    except UserError as error:
+        raise UserError("\n".join([str(error), *(f"({notice}.)" for notice in notices)])) from None
 
 
 def _sample(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:

@@ -42,20 +42,21 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
     """
     data = _content(path)
     header = 4 + 4 * dimensions
-    if len(data) < header or data[:4] != bytes((0, 0, _UNSIGNED_BYTE, dimensions)):
+    magic = data[:4].tobytes()
+    if len(data) < header or magic != bytes((0, 0, _UNSIGNED_BYTE, dimensions)):
         raise UserError(
             f"{path}: not an IDX file of bytes in {dimensions} dimensions "
-            f"(it starts with {data[:4].hex(' ') or 'nothing'}; "
+            f"(it starts with {magic.hex(' ') or 'nothing'}; "
             f"expected 00 00 08 {dimensions:02x})."
         )
-    shape = struct.unpack(f">{dimensions}I", data[4:header])
+    shape = struct.unpack(f">{dimensions}I", data[4:header].tobytes())
     expected = header + int(np.prod(shape, dtype=object))
     if len(data) != expected:
         raise UserError(
             f"{path}: {len(data)} bytes; its header announces {expected} "
             f"({' x '.join(map(str, shape))}). The file is damaged: fetch it again."
         )
-    return np.frombuffer(bytearray(data), np.uint8, offset=header).reshape(shape)
+    return data[header:].reshape(shape)
 
 
 def _read_pair(
@@ -77,12 +78,12 @@ def _stored(folder: Path, name: str) -> Path | None:
     return None
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path) -> NDArray[np.uint8]:
     try:
         if path.suffix != ".gz":
-            return path.read_bytes()
+            return np.fromfile(path, np.uint8)
         with gzip.open(path) as stream:
-            return stream.read(_LARGEST_BYTES)
+            return np.frombuffer(bytearray(stream.read(_LARGEST_BYTES)), np.uint8)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "the file is damaged"
         raise UserError(f"{path}: cannot be read ({reason}).") from None

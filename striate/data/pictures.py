@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import stat
 import warnings
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ _UPRIGHT = {
 _ORIENTATION = 0x0112  # EXIF tag
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_PHOTOMETRIC = 256, 257, 258, 262
 _WHITE_IS_ZERO = 0
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 # Remarks about odd metadata say nothing to a user whose picture was read well.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -169,14 +171,14 @@ class _Unreadable(Exception):  # noqa: N818
 def _stream(source: str | Path | bytes) -> IO[bytes]:
     if isinstance(source, bytes):
         return io.BytesIO(source)
-    path = Path(source)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise _Unreadable("this is a folder, not a picture")
-        if not stat.S_ISREG(mode):
-            raise _Unreadable("this is not an ordinary file")
-        return path.open("rb")
+        descriptor = os.open(source, _OPEN_FLAGS)
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode):
+            return os.fdopen(descriptor, "rb")
+        os.close(descriptor)
+        what = "a folder, not a picture" if stat.S_ISDIR(mode) else "not an ordinary file"
+        raise _Unreadable(f"this is {what}")
     except FileNotFoundError:
         raise _Unreadable("no such file") from None
     except PermissionError:

@@ -44,13 +44,13 @@ class FilePool:
     ) -> Decoded:
         """Decode these pictures (all for None), from the cache if it has them."""
         files = self.files if indices is None else [self.files[index] for index in indices]
-        root = self.root.resolve()
+        root = str(self.root.resolve())
         parts = (f"{file.name}\0{file.size}\0{file.mtime_ns}" for file in files)
         small = sum(file.size for file in files) < _THREADS_PAY_BYTES * len(files)
         source = Source(
             count=len(files),
             preprocess=preprocess,
-            read=lambda index: read_picture(root / files[index].name, preprocess),
+            read=lambda index: read_picture(f"{root}/{files[index].name}", preprocess),
             key=content_key(preprocess, (root, *parts)),
             threads=1 if small else os.cpu_count() or 1,
         )

@@ -53,21 +53,19 @@ def assign(given: Mapping[str, Sequence[Labelled]], *, seed: int) -> SplitAssign
     val_fraction = VAL_FRACTION
     if not draw_test:
         val_fraction = min(VAL_FRACTION, LARGEST_VAL / max(1, len(given["train"])))
-    by_class: defaultdict[int, list[Labelled]] = defaultdict(list)
-    for picture in given["train"]:
-        by_class[picture.label].append(picture)
-    train: list[Labelled] = []
-    val, test = list(given.get("val", ())), list(given.get("test", ()))
-    for members in by_class.values():
-        ranked = sorted(members, key=lambda picture: (_rank(seed, picture.name), picture.name))
+    drawn: dict[str, str] = {}
+    for names in _by_class(given["train"]).values():
+        ranked = sorted((_rank(seed, name), name) for name in names)
         small = len(ranked) < 3
         tests = 0 if small or not draw_test else max(1, int(len(ranked) * TEST_FRACTION))
         rest = len(ranked) - tests
         vals = 0 if small or not draw_val else max(1, int(rest * val_fraction))
-        test += ranked[:tests]
-        val += ranked[tests : tests + vals]
-        train += ranked[tests + vals :]
-    return SplitAssignment(*(tuple(sorted(part)) for part in (train, val, test)))
+        drawn |= {name: "test" for _, name in ranked[:tests]}
+        drawn |= {name: "val" for _, name in ranked[tests : tests + vals]}
+    parts = {split: list(given.get(split, ())) for split in ("val", "test")} | {"train": []}
+    for picture in given["train"]:
+        parts[drawn.get(picture.name, "train")].append(picture)
+    return SplitAssignment(*(tuple(sorted(parts[split])) for split in SPLITS))
 
 
 def write_split(path: Path, assignment: SplitAssignment, classes: Sequence[str]) -> None:
@@ -96,6 +94,13 @@ def read_split(path: Path, classes: Sequence[str]) -> SplitAssignment:
         seen.add(name)
         parts[split].append(Labelled(name, numbers[label]))
     return SplitAssignment(*(tuple(sorted(parts[split])) for split in SPLITS))
+
+
+def _by_class(pictures: Iterable[Labelled]) -> dict[int, list[str]]:
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    for name, label in pictures:
+        names[label].append(name)
+    return names
 
 
 def _rank(seed: int, name: str) -> bytes:

@@ -98,6 +98,21 @@ class TestNames:
             "the built-in set of that name is used where there is no such folder",
         )
 
+    def test_an_unrelated_folder_in_the_way(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "digits" / "only").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path)
+        for look in (native_shape, lambda spec: find(spec, Path("data"), download=False)):
+            with pytest.raises(UserError) as caught:
+                look("digits")
+            lines = str(caught.value).splitlines()
+            assert lines[0] == "digits: no picture found."
+            assert lines[-1] == (
+                "('digits' is read from the folder ./digits; "
+                "the built-in set of that name is used where there is no such folder.)"
+            )
+
     def test_a_folder_without_a_name_of_its_own(
         self, tmp_path: Path, photos: Photos, monkeypatch: pytest.MonkeyPatch
     ) -> None:
