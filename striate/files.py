@@ -1,0 +1,35 @@
+"""Writing files whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from striate.errors import StriateError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file so that a reader finds the old content or the new one, never a part.
+
+    The content goes to a new file in the same folder, is flushed to the disk and takes the place of
+    the old one in one step. Raises OSError, and leaves nothing behind, when it cannot be written.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+class DamagedFileError(StriateError):
+    """A file of ours that is not as we left it."""
+
+    exit_status = 2

@@ -1,0 +1,68 @@
+"""Where a training computes, in which precision, and how memory is kept for it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from striate.errors import UserError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The device and the precision of the arithmetic."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def describe(self) -> dict[str, str | int]:
+        """What a run records about where it was trained."""
+        cuda = self.device.type == "cuda"
+        return {
+            "device": torch.cuda.get_device_name(self.device) if cuda else "cpu",
+            "precision": str(self.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+        }
+
+
+def choose_machine(device: str, precision: str) -> Machine:
+    """The machine for the settings' words; `auto` takes a GPU and bfloat16 where they are fast.
+
+    Raises UserError when a GPU is asked for and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if device == "cuda" and not has_cuda:
+        raise UserError("device: found 'cuda', but torch sees no GPU here. Use --device cpu")
+    chosen = torch.device("cuda" if device == "cuda" or (device == "auto" and has_cuda) else "cpu")
+    if precision == "auto":
+        precision = "bfloat16" if _bfloat16_is_fast(chosen) else "float32"
+    return Machine(chosen, torch.bfloat16 if precision == "bfloat16" else torch.float32)
+
+
+def _bfloat16_is_fast(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def keep_large_blocks() -> None:
+    """Tell glibc to keep freed memory, so that each step reuses the pages of the last.
+
+    Without it every large tensor is mapped afresh and zeroed by the kernel, at each step. Does
+    nothing where glibc is not found, or when the environment has STRIATE_KEEP_MEMORY=0.
+    """
+    if os.environ.get("STRIATE_KEEP_MEMORY") == "0" or platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(_M_TOP_PAD, 256 * 2**20)

@@ -1,0 +1,174 @@
+"""The steps that change the weights: Muon, AdamW, SGD, on float32 masters of bfloat16 weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from striate.training.settings import Settings
+
+LARGEST_MUON_SIDE = 1024
+"""Beyond this a filter bank's orthogonalisation costs more than it gives."""
+
+NEWTON_SCHULZ_STEPS = 3
+
+
+@dataclass
+class Weight:
+    """One weight of the network, and the float32 tensor that the optimizer keeps for it."""
+
+    live: nn.Parameter
+    master: Tensor
+
+
+class Optimizer:
+    """Moves the weights of a network along their gradients; `step(share)` takes the rate's share.
+
+    With `muon`, convolution filters step by their orthogonalised momentum (Jordan et al. 2024,
+    "Muon: an optimizer for hidden layers"), everything else by AdamW (Loshchilov & Hutter 2017).
+    With `sgd`, all weights step by Nesterov momentum (Sutskever et al. 2013).
+    """
+
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
+        self.settings = settings
+        filters = _filters(network) if settings.optimizer == "muon" else set()
+        weights = [
+            Weight(weight, weight.detach().float().clone())
+            for weight in network.parameters()
+            if weight.requires_grad
+        ]
+        self.weights = weights
+        self._filters = [weight for weight in weights if weight.live in filters]
+        self._momentum = [torch.zeros_like(weight.master) for weight in self._filters]
+        self._others = [weight for weight in weights if weight.live not in filters]
+        rule = AdamW if settings.optimizer == "muon" else SGD
+        decayed = [weight for weight in self._others if weight.master.ndim > 1]
+        plain = [weight for weight in self._others if weight.master.ndim <= 1]
+        self._rest = (rule(decayed, settings, settings.weight_decay), rule(plain, settings, 0.0))
+
+    @torch.no_grad()
+    def step(self, share: float) -> None:
+        """Change every weight by its gradient at `share` of the peak rate; forget the gradients."""
+        for weight, momentum in zip(self._filters, self._momentum, strict=True):
+            self._muon(weight, momentum, share * self.settings.lr)
+        for rule in self._rest:
+            rule.step(share)
+        for weight in self.weights:
+            weight.live.copy_(weight.master)
+            weight.live.grad = None
+
+    def _muon(self, weight: Weight, momentum: Tensor, rate: float) -> None:
+        if weight.live.grad is None:
+            return
+        gradient = weight.live.grad.float()
+        momentum.mul_(self.settings.momentum).add_(gradient)
+        ahead = gradient.add_(momentum, alpha=self.settings.momentum)
+        rows = ahead.flatten(1)
+        tall = max(1.0, rows.shape[0] / rows.shape[1]) ** 0.5
+        if self.settings.weight_decay:
+            weight.master.mul_(1 - rate * self.settings.weight_decay)
+        weight.master.add_(orthogonal(rows).view_as(ahead), alpha=-rate * tall)
+
+
+class AdamW:
+    """Adam with decoupled weight decay, over a group of weights, in torch's fused kernel.
+
+    The kernel is called as it is: making a `torch.optim` optimizer imports torch's compiler, which
+    takes more than a second.
+    """
+
+    BETAS = (0.9, 0.98)
+    EPS = 1e-8
+
+    def __init__(self, weights: list[Weight], settings: Settings, decay: float) -> None:
+        self.weights, self.lr, self.decay = weights, settings.adam_lr, decay
+        self._means = [torch.zeros_like(weight.master) for weight in weights]
+        self._squares = [torch.zeros_like(weight.master) for weight in weights]
+        self._steps = [torch.zeros((), device=weight.master.device) for weight in weights]
+
+    def step(self, share: float) -> None:
+        """One step at `share` of the peak rate."""
+        if not self.weights:
+            return
+        torch._foreach_add_(self._steps, 1)
+        torch._fused_adamw_(
+            [weight.master for weight in self.weights],
+            _gradients(self.weights),
+            self._means,
+            self._squares,
+            [],
+            self._steps,
+            lr=share * self.lr,
+            beta1=self.BETAS[0],
+            beta2=self.BETAS[1],
+            weight_decay=self.decay,
+            eps=self.EPS,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class SGD:
+    """Stochastic gradient descent with Nesterov momentum, over a group of weights."""
+
+    def __init__(self, weights: list[Weight], settings: Settings, decay: float) -> None:
+        self.weights, self.lr, self.decay = weights, settings.lr, decay
+        self.momentum = settings.momentum
+        self._buffers = [torch.zeros_like(weight.master) for weight in weights]
+
+    def step(self, share: float) -> None:
+        """One step at `share` of the peak rate."""
+        if not self.weights:
+            return
+        torch._fused_sgd_(
+            [weight.master for weight in self.weights],
+            _gradients(self.weights),
+            self._buffers,
+            weight_decay=self.decay,
+            momentum=self.momentum,
+            lr=share * self.lr,
+            dampening=0.0,
+            nesterov=self.momentum > 0,
+            maximize=False,
+            is_first_step=False,
+        )
+
+
+def _gradients(weights: list[Weight]) -> list[Tensor]:
+    """Gradients in float32; zeros where the loss does not depend on a weight."""
+    return [
+        torch.zeros_like(weight.master) if weight.live.grad is None else weight.live.grad.float()
+        for weight in weights
+    ]
+
+
+def orthogonal(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
+    """Nearly the closest matrix with orthonormal rows or columns: singular values go towards 1.
+
+    A quintic Newton–Schulz iteration in bfloat16 with the coefficients of Muon's reference, which
+    bring singular values near 1 in few steps without converging to it. Input and output R×C.
+    """
+    x = matrix.bfloat16()
+    x = x / (x.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.T
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(
+            x, torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445
+        )
+    return (x.T if tall else x).to(matrix.dtype)
+
+
+def _filters(network: nn.Module) -> set[nn.Parameter]:
+    """The filter banks to which Muon applies: dense convolutions that are not enormous."""
+    return {
+        module.get_parameter("weight")
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d)
+        and module.groups == 1
+        and min(module.out_channels, module.weight[0].numel()) <= LARGEST_MUON_SIDE
+    }
