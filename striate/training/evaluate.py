@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from striate.errors import StriateError
-from striate.training.prepare import to_input
+from striate.training.prepare import to_input, to_scores
 
 if TYPE_CHECKING:
     from striate.data.pictures import Pixels
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 _BATCH_VALUES = {"cpu": 1 << 20, "cuda": 1 << 24}
-_SMALLEST_BATCH, _LARGEST_BATCH = 16, 1000
+_SMALLEST_BATCH, _LARGEST_BATCH = 8, 1000
 
 
 def probabilities(
@@ -75,9 +75,9 @@ def batch_size(shape: tuple[int, ...], device: torch.device) -> int:
 
 
 def _softmax(network: Network, pictures: Tensor, flip: bool) -> Tensor:
-    found = network(pictures).float().flatten(1).softmax(1)
+    found = to_scores(network.graph, network(pictures)).softmax(1)
     if flip:
-        mirrored = network(pictures.flip(3)).float().flatten(1).softmax(1)
+        mirrored = to_scores(network.graph, network(pictures.flip(3))).softmax(1)
         found = (found + mirrored) / 2
     return found
 

@@ -1,4 +1,4 @@
-"""From stored pictures to what a network takes: the one place where pixels become numbers."""
+"""Between stored pictures and class probabilities: what goes into a network, what comes out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from striate.layers.pointwise import Softmax
+
 if TYPE_CHECKING:
+    from striate.graph import Graph
     from striate.training.run import Normalise
 
 
@@ -21,3 +24,14 @@ def to_input(batch: Tensor, normalise: Normalise, dtype: torch.dtype) -> Tensor:
     scale = torch.tensor(normalise.std, dtype=torch.float32, device=batch.device).reciprocal_()
     values = batch.to(torch.float32, copy=True).sub_(mean).mul_(scale)
     return values.to(dtype).permute(0, 3, 1, 2)
+
+
+def to_scores(graph: Graph, output: Tensor) -> Tensor:
+    """A network's output as scores N×K in float32, whose softmax are the classes' probabilities.
+
+    A network that ends in a softmax of its own gives these already: their logarithms are scores.
+    """
+    scores = output.float().flatten(1)
+    if isinstance(graph.nodes[-1].layer, Softmax):
+        return scores.clamp_min(torch.finfo(torch.float32).tiny).log()
+    return scores

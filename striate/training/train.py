@@ -108,7 +108,8 @@ def fit(
     record = Record(
         network=network_name(network),
         data=data,
-        root=None if root is None else str(root),
+        folder=pictures.root,
+        root=None if root is None else str(root.resolve()),
         fingerprint=pictures.fingerprint,
         classes=pictures.classes,
         preprocess=pictures.preprocess,

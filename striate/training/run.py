@@ -1,0 +1,260 @@
+"""A run folder: all that a training leaves behind, as text, pictures and safetensors.
+
+    network.net          the notation of the network as trained
+    run.json             classes, preprocessing, settings, results (see `Record`)
+    split.csv            which picture was in which part
+    metrics.csv          one row for each validation
+    weights.safetensors  the best weights, float32, under the graph's names
+
+Nothing in it can execute: reading a run parses text and copies numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.data import Preprocess
+from striate.errors import UserError
+from striate.files import write_whole
+from striate.source import Source
+from striate.training.settings import Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from striate.modules import Network
+
+FORMAT = 1
+NETWORK, RECORD, SPLIT, METRICS, WEIGHTS = (
+    "network.net",
+    "run.json",
+    "split.csv",
+    "metrics.csv",
+    "weights.safetensors",
+)
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """What is taken from each channel of a picture in 0…255, and what it is divided by."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What `run.json` holds beside the weights and the notation."""
+
+    network: str
+    """The network's name as given: a zoo name, a file's stem."""
+    data: str
+    """The data as the user named it: a built-in name or a folder."""
+    folder: str | None
+    """The folder, absolute, that the names in `split.csv` are relative to; None: a built-in set."""
+    root: str | None
+    """Where the built-in sets were looked for, absolute; None for ./data."""
+    fingerprint: str
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    normalise: Normalise
+    settings: Settings
+    environment: Mapping[str, str | int]
+    """Versions, device, precision and threads that the run was trained with."""
+    notices: tuple[str, ...] = ()
+    results: Mapping[str, Any] = field(default_factory=dict)
+    """Training seconds, epochs, steps, images, best validation accuracy, whether it was cut off."""
+
+    def to_json(self) -> str:
+        """The text of `run.json`."""
+        content = {"format": FORMAT, **asdict(self)}
+        content["preprocess"] = self.preprocess.to_json()
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or cut-off training, read from its folder."""
+
+    folder: Path
+    source: Source
+    record: Record
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.name
+
+    def load_network(self) -> Network:
+        """The trained network in float32 on the CPU, in evaluation mode.
+
+        Raises UserError when the weights are missing, damaged, or not those of the notation.
+        """
+        from striate.graph.load import load_graph
+        from striate.modules import build
+
+        network = build(load_graph(self.source), seed=0)
+        weights = read_weights(self.folder / WEIGHTS)
+        _check_fit(self.folder, dict(network.state_dict()), weights)
+        network.load_state_dict(weights)
+        return network.eval()
+
+
+def create_folder(wanted: Path | None, data: str, network: str) -> Path:
+    """Make the folder of a new run, which nobody else gets.
+
+    Without a wish it is `runs/<data>-<network>`, numbered when taken. Raises UserError when the
+    wished folder holds something already.
+    """
+    if wanted is not None:
+        try:
+            wanted.mkdir(parents=True)
+        except FileExistsError:
+            raise UserError(
+                f"{wanted}: a run of this name is there already. Give another one with -o, or "
+                "leave -o out for a numbered one"
+            ) from None
+        return wanted
+    base = Path("runs") / f"{_plain(data)}-{_plain(network)}"
+    base.parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def _plain(name: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "_." else "-" for c in Path(name).name or name)
+    return kept.strip("-.")[:60] or "run"
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write `run.json`, whole or not at all."""
+    write_whole(folder / RECORD, record.to_json())
+
+
+def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
+    """Write `weights.safetensors`, whole or not at all."""
+    from safetensors.torch import save
+
+    write_whole(folder / WEIGHTS, save({key: value.contiguous() for key, value in weights.items()}))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises UserError when it is missing or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(path.read_bytes())
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except SafetensorError as error:
+        raise UserError(
+            f"{path}: the weights are damaged or cut short ({error}). "
+            "Copy the file again from where it came, or train again"
+        ) from None
+
+
+def open_run(folder: str | Path) -> Run:
+    """Read a run folder. Raises UserError when it is no run, is incomplete, or is newer than we."""
+    folder = Path(folder)
+    if not folder.exists():
+        raise UserError(f"{folder}: there is no such run.{_other_runs(folder)}")
+    if not folder.is_dir():
+        raise UserError(f"{folder}: this is a file; a run is a folder that `striate train` wrote")
+    if not any((folder / name).exists() for name in (RECORD, NETWORK, WEIGHTS)):
+        raise UserError(f"{folder}: this is not a run: it holds no {RECORD}.{_other_runs(folder)}")
+    for name in (RECORD, NETWORK, WEIGHTS):
+        if not (folder / name).is_file():
+            raise _missing(folder / name)
+    record = _read_record(folder / RECORD)
+    text = (folder / NETWORK).read_text(encoding="utf-8", errors="replace")
+    return Run(folder, Source(text, str(folder / NETWORK)), record)
+
+
+def finish(folder: Path, record: Record, results: Mapping[str, Any]) -> Record:
+    """Add results to a run's record."""
+    record = replace(record, results={**record.results, **results})
+    write_record(folder, record)
+    return record
+
+
+def _missing(path: Path) -> UserError:
+    return UserError(
+        f"{path}: this file of the run is missing. A run needs {RECORD}, {NETWORK} and {WEIGHTS}: "
+        "copy the whole folder, or train again"
+    )
+
+
+def _other_runs(folder: Path) -> str:
+    if folder.is_dir():
+        inner = sorted(path.parent.name for path in folder.glob(f"*/{RECORD}"))
+        return f" Runs in it: {', '.join(inner[:8])}" if inner else ""
+    beside = sorted(path.parent for path in folder.parent.glob(f"*/{RECORD}"))
+    found = beside or sorted(path.parent for path in Path("runs").glob(f"*/{RECORD}"))
+    return f" There are: {', '.join(str(path) for path in found[-8:])}" if found else ""
+
+
+def _read_record(path: Path) -> Record:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: this is not readable JSON ({error}). Train again") from None
+    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+        raise UserError(f"{path}: this is not the record of a run: it has no format number")
+    if content["format"] > FORMAT:
+        raise UserError(
+            f"{path}: the run was written by a newer Striate (format {content['format']}; this one "
+            f"reads up to {FORMAT}). Update Striate to read it"
+        )
+    try:
+        return Record(
+            network=str(content["network"]),
+            data=str(content["data"]),
+            folder=None if content["folder"] is None else str(content["folder"]),
+            root=None if content["root"] is None else str(content["root"]),
+            fingerprint=str(content["fingerprint"]),
+            classes=tuple(str(name) for name in content["classes"]),
+            preprocess=Preprocess.from_json(content["preprocess"]),
+            normalise=Normalise(
+                tuple(float(v) for v in content["normalise"]["mean"]),
+                tuple(float(v) for v in content["normalise"]["std"]),
+            ),
+            settings=Settings.from_json(content["settings"]),
+            environment=dict(content["environment"]),
+            notices=tuple(str(notice) for notice in content["notices"]),
+            results=dict(content["results"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: the record is not complete ({type(error).__name__}: {error}). Train again"
+        ) from None
+
+
+def _check_fit(folder: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    for name, tensor in expected.items():
+        if name not in found:
+            raise UserError(
+                f"{folder / WEIGHTS}: there are no weights for {name}, which {NETWORK} has. "
+                "The notation was changed, or the weights are another run's"
+            )
+        if found[name].shape != tensor.shape:
+            raise UserError(
+                f"{folder / WEIGHTS}: {name} has the shape {tuple(found[name].shape)}, but "
+                f"{NETWORK} makes it {tuple(tensor.shape)}. The notation was changed, or the "
+                "weights are another run's"
+            )
+    if extra := sorted(set(found) - set(expected)):
+        raise UserError(
+            f"{folder / WEIGHTS}: {extra[0]} is not in {NETWORK}. "
+            "The notation was changed, or the weights are another run's"
+        )
