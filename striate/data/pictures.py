@@ -10,10 +10,9 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
@@ -25,7 +24,18 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from striate.data.eight_bits import Pixels, Unreadable, eight_bits, is_wide
 from striate.errors import UserError
+
+__all__ = [
+    "MAX_PIXELS",
+    "Pixels",
+    "Preprocess",
+    "UnreadablePicture",
+    "fit",
+    "picture_shape",
+    "read_picture",
+]
 
 MAX_PIXELS = 100_000_000
 LARGEST_SIDE = 65_535
@@ -50,14 +60,12 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112  # EXIF tag
-_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_PHOTOMETRIC = 256, 257, 258, 262
-_WHITE_IS_ZERO = 0
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+_SPARE = 3.0  # short cuts in resizing are taken down to so many times the target size
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 # Remarks about odd metadata say nothing to a user whose picture was read well.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -132,7 +140,7 @@ def read_picture(path_or_bytes: str | Path | bytes, preprocess: Preprocess) -> P
         with _stream(path_or_bytes) as stream:
             image = _opened(stream)
             return fit(_upright(image, preprocess), preprocess)
-    except _Unreadable as problem:
+    except Unreadable as problem:
         raise UnreadablePicture(name, str(problem)) from None
 
 
@@ -144,12 +152,12 @@ def picture_shape(path: str | Path) -> tuple[int, int, int]:
     try:
         with _stream(path) as stream:
             image = _opened(stream)
-            channels = 1 if image.mode in ("1", "L", "LA", "La") or _is_wide(image) else 3
+            channels = 1 if image.mode in ("1", "L", "LA", "La") or is_wide(image) else 3
             width, height = _stored_size(image)
             if _orientation(image) >= 5:
                 width, height = height, width
             return channels, height, width
-    except _Unreadable as problem:
+    except Unreadable as problem:
         raise UnreadablePicture(str(path), str(problem)) from None
 
 
@@ -159,13 +167,9 @@ def fit(image: Image.Image, preprocess: Preprocess) -> Pixels:
     image = _with_channels(image, preprocess.channels)
     if image.size != size:
         box = _cover_box(image.size, size) if preprocess.fit == "cover" else None
-        image = image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=3.0)
+        image = image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=_SPARE)
     pixels = np.asarray(image)
     return pixels[:, :, None] if preprocess.channels == 1 else pixels
-
-
-class _Unreadable(Exception):  # noqa: N818
-    """The reason why a stream is no picture; gets its path where it is caught."""
 
 
 def _stream(source: str | Path | bytes) -> IO[bytes]:
@@ -178,14 +182,14 @@ def _stream(source: str | Path | bytes) -> IO[bytes]:
             return os.fdopen(descriptor, "rb")
         os.close(descriptor)
         what = "a folder, not a picture" if stat.S_ISDIR(mode) else "not an ordinary file"
-        raise _Unreadable(f"this is {what}")
+        raise Unreadable(f"this is {what}")
     except FileNotFoundError:
-        raise _Unreadable("no such file") from None
+        raise Unreadable("no such file") from None
     except PermissionError:
-        raise _Unreadable("permission denied") from None
+        raise Unreadable("permission denied") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "bad name"
-        raise _Unreadable(f"cannot be opened ({reason})") from None
+        raise Unreadable(f"cannot be opened ({reason})") from None
 
 
 def _opened(stream: IO[bytes]) -> Image.Image:
@@ -196,17 +200,17 @@ def _opened(stream: IO[bytes]) -> Image.Image:
     prefix = stream.read(16)
     stream.seek(0)
     if not prefix:
-        raise _Unreadable("the file is empty")
+        raise Unreadable("the file is empty")
     kind = _kind(prefix)
     try:
         image: Image.Image = Image.OPEN[kind][0](stream, "")
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _Unreadable(f"more pixels than the limit of {_spaced(MAX_PIXELS)}") from None
+        raise Unreadable(f"more pixels than the limit of {_spaced(MAX_PIXELS)}") from None
     except Exception:  # a damaged header ends in almost any exception inside Pillow
-        raise _Unreadable(f"the {kind} header is damaged or cut short") from None
+        raise Unreadable(f"the {kind} header is damaged or cut short") from None
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise _Unreadable(
+        raise Unreadable(
             f"{width} x {height} = {_spaced(width * height)} pixels, "
             f"more than the limit of {_spaced(MAX_PIXELS)}"
         )
@@ -219,8 +223,8 @@ def _kind(prefix: bytes) -> str:
         if accept is not None and accept(prefix) is True:
             return kind
     if prefix[4:8] == b"ftyp":
-        raise _Unreadable("a HEIC or AVIF picture or a film; convert it to JPEG or PNG")
-    raise _Unreadable("not a picture (expected JPEG, PNG, BMP, GIF, WebP, TIFF, PPM or PGM)")
+        raise Unreadable("a HEIC or AVIF picture or a film; convert it to JPEG or PNG")
+    raise Unreadable("not a picture (expected JPEG, PNG, BMP, GIF, WebP, TIFF, PPM or PGM)")
 
 
 def _upright(image: Image.Image, preprocess: Preprocess) -> Image.Image:
@@ -231,27 +235,27 @@ def _upright(image: Image.Image, preprocess: Preprocess) -> Image.Image:
             _skip_needless_detail(image, preprocess)
         image.load()
         turn = _UPRIGHT.get(_orientation(image))
-        return _flat(image if turn is None else image.transpose(turn))
+        return eight_bits(image if turn is None else image.transpose(turn))
     except MemoryError:
-        raise _Unreadable("not enough memory to decode it") from None
-    except _Unreadable:
+        raise Unreadable("not enough memory to decode it") from None
+    except Unreadable:
         raise
     except Exception as error:  # damaged data end in almost any exception inside Pillow
         cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
         problem = "are cut short" if cut else "are damaged"
-        raise _Unreadable(f"the {kind} data {problem}") from None
+        raise Unreadable(f"the {kind} data {problem}") from None
 
 
 def _skip_needless_detail(image: JpegImagePlugin.JpegImageFile, preprocess: Preprocess) -> None:
-    """Let the JPEG decoder halve the picture while that leaves twice the size asked for."""
+    """Let the JPEG decoder halve the picture while that leaves _SPARE times the size asked for."""
     width, height = preprocess.width, preprocess.height
-    if 4 * max(width, height) > max(image.size):
+    if 2 * _SPARE * max(width, height) > max(image.size):
         return
     if _orientation(image) >= 5:
         width, height = height, width
     scale = max(width / image.width, height / image.height)
-    if scale <= 0.25:
-        image.draft(None, (math.ceil(2 * scale * image.width), math.ceil(2 * scale * image.height)))
+    wide, high = (math.ceil(_SPARE * scale * side) for side in image.size)
+    image.draft(None, (wide, high))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -268,59 +272,6 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         return image.tag_v2[_TIFF_WIDTH], image.tag_v2[_TIFF_HEIGHT]
     return image.size
-
-
-def _is_wide(image: Image.Image) -> bool:
-    """Whether a value takes more than 8 bits: 16-bit, 32-bit and float grey."""
-    return image.mode in ("I", "F") or image.mode.startswith("I;16")
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    if _is_wide(image):
-        return Image.fromarray(_scaled(image))
-    if image.mode in ("L", "RGB") and "transparency" not in image.info:
-        return image
-    if image.mode == "La":
-        image = image.convert("LA")
-    if image.has_transparency_data:
-        opaque = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(opaque, mask=opaque.getchannel("A"))
-        return white
-    if image.mode == "LAB":
-        raise _Unreadable("the colour model LAB is not supported; convert it to RGB")
-    return image.convert("L" if image.mode == "1" else "RGB")
-
-
-def _scaled(image: Image.Image) -> Pixels:
-    """8 bits from 12, 16 or 32 bits or floats.
-
-    Whole numbers of up to 16 bits keep their zero and their full scale; floats within 0..1 or
-    0..255 likewise; all else is stretched from its smallest to its largest value.
-    """
-    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
-    values: NDArray[Any] = np.asarray(image)
-    low, high = _value_range(image, values, tags)
-    span = high - low if high > low else 1.0
-    scaled = np.nan_to_num((values - low) * (255 / span), nan=0.0)
-    pixels = np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
-    return 255 - pixels if tags.get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO else pixels
-
-
-def _value_range(
-    image: Image.Image, values: NDArray[Any], tags: Mapping[int, Any]
-) -> tuple[float, float]:
-    """The values that become 0 and 255."""
-    if image.mode.startswith("I;16"):
-        bits = tags.get(_TIFF_BITS, (16,))[0]
-        return 0.0, float(2**bits - 1)
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    full_scales = (65_535,) if image.mode == "I" else (1, 255)
-    for full in full_scales:
-        if low >= 0 and high <= full:
-            return 0.0, float(full)
-    return low, high
 
 
 def _with_channels(image: Image.Image, channels: int) -> Image.Image:
