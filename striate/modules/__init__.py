@@ -1,8 +1,16 @@
 """Graphs as torch modules: building, first weights, published checkpoints."""
 
-from striate.modules.build import build
+from striate.modules.build import build, outline
 from striate.modules.initialise import initialise
 from striate.modules.network import InputError, Network
 from striate.modules.published import load_published, to_published
 
-__all__ = ["InputError", "Network", "build", "initialise", "load_published", "to_published"]
+__all__ = [
+    "InputError",
+    "Network",
+    "build",
+    "initialise",
+    "load_published",
+    "outline",
+    "to_published",
+]

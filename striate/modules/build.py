@@ -22,12 +22,20 @@ def build(what: str | Path | Source | Graph, *, seed: int | None = None) -> Netw
     left as it was; without one they are new each time. Raises UserError as `load_graph` does, and
     NotationError for a layer that torch has not or a name that it keeps for itself.
     """
-    graph = load_graph(what)
-    with torch.device("meta"):
-        network = Network(graph)
+    network = outline(what)
     _allocate(network)
     initialise(network, seed)
     return network
+
+
+def outline(what: str | Path | Source | Graph) -> Network:
+    """The same network without memory, on torch's meta device: names, shapes, and no values.
+
+    `load_state_dict(weights, assign=True)` fills it with weights of its own.
+    """
+    graph = load_graph(what)
+    with torch.device("meta"):
+        return Network(graph)
 
 
 def _allocate(network: Network) -> None:

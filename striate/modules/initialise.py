@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from striate.graph.nodes import IMAGE, Graph
-from striate.layers.pointwise import Activation, Sigmoid, Tanh
+from striate.layers.pointwise import Sigmoid, Softmax, Tanh
 from striate.modules.network import Network
 
 Follower = Literal["rectifier", "squashing", "nothing"]
@@ -82,10 +82,10 @@ def _followers(graph: Graph) -> list[Follower]:
         layer = graph.nodes[index].layer
         if isinstance(layer, Tanh | Sigmoid):
             seen: set[Follower] = {"squashing"}
-        elif isinstance(layer, Activation) or layer.role in ("conv", "linear"):
-            seen = {"rectifier"}
-        else:
+        elif isinstance(layer, Softmax) or layer.role not in ("activation", "conv", "linear"):
             seen = met[index]
+        else:
+            seen = {"rectifier"}
         for source in graph.nodes[index].inputs:
             if source != IMAGE:
                 met[source] |= seen

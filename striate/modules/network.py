@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import torch
@@ -88,8 +89,15 @@ class Network(nn.Module):
         Raises UserError for a name that the network does not have, InputError as `forward` does.
         """
         wanted = dict.fromkeys(names)
-        if unknown := wanted.keys() - {step.name for step in self._plan}:
-            raise UserError(f"the network has no layer named {', '.join(sorted(unknown))}")
+        known = [step.name for step in self._plan]
+        for name in wanted:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                guess = f" Did you mean {near[0]!r}?" if near else ""
+                raise UserError(
+                    f"the network has no layer named {name!r}.{guess} "
+                    "`network.graph` lists the names of its layers"
+                )
         found: dict[str, Tensor] = {}
         try:
             values = self._slots_for(image)
@@ -137,27 +145,32 @@ def misfit(graph: Graph, batch: Shape) -> str:
     A network takes another height and width than those it was written with as long as every
     fully connected layer still gets the number of values that it has weights for.
     """
-    expected = f"the network takes images of {show(graph.input)} (a batch of N×{show(graph.input)})"
+    wanted = show(graph.input)
     if len(batch) != 4:
-        return f"{expected}, but got a tensor of {show(batch)}. Add the batch axis N in front"
+        found = f"the network takes a batch of N×{wanted}, not {show(batch)}"
+        return f"{found}. Add the batch axis in front"
     image = batch[1:]
-    found = f"{expected}, but got {show(image)}"
+    found = f"the network takes images of {wanted}, not {show(image)}"
     if image[0] != graph.input[0]:
         return f"{found}. Give images of {graph.input[0]} channels"
-    fix = f"Resize the images to {graph.input[1]}×{graph.input[2]}, or build the network for them"
+    if trouble := _trouble(graph, image):
+        fix = f"Resize the images to {show(graph.input[1:])}, or build the network for their size"
+        return f"{found}: {trouble}. {fix}"
+    return ""
+
+
+def _trouble(graph: Graph, image: Shape) -> str:
+    """The first layer that cannot work on images of that shape, and why."""
     outputs: list[Shape] = []
     for node in graph:
         inputs = tuple(image if i == IMAGE else outputs[i] for i in node.inputs)
+        had, has = product(graph.shapes_into(node)[0]), product(inputs[0])
+        if isinstance(node.layer, FullyConnected) and had != has:
+            return f"they bring {has:,} values to {node.name} in place of {had:,}"
         try:
             outputs.append(node.layer.output(inputs))
         except MismatchError as mismatch:
-            return f"{found}. At {node.name}: {mismatch}. {fix}"
-        had = product(graph.shapes_into(node)[0])
-        if isinstance(node.layer, FullyConnected) and product(inputs[0]) != had:
-            return (
-                f"{found}, which would bring {product(inputs[0]):,} values to {node.name} in place "
-                f"of {had:,}. {fix}"
-            )
+            return f"at {node.name}, {str(mismatch).partition('. ')[0]}"
     return ""
 
 
@@ -196,16 +209,11 @@ def _place(network: Network, graph: Graph, node: Node) -> None:
 
 def _add(parent: nn.Module, name: str, module: nn.Module, graph: Graph, node: Node) -> None:
     if not isinstance(parent, Network | Scope) or hasattr(parent, name):
-        raise NotationError(
-            graph.source,
-            [
-                Problem(
-                    f"{node.name!r} cannot be the name of a layer of a torch module: {name!r} is "
-                    "taken there. Choose another label",
-                    node.span,
-                )
-            ],
+        message = (
+            f"a layer cannot be called {name!r} in a torch module, which has an attribute of that "
+            f"name. Choose another label, for example {name}_1"
         )
+        raise NotationError(graph.source, [Problem(message, node.span)])
     parent.add_module(name, module)
 
 

@@ -96,7 +96,7 @@ def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for name, tensor in weights.items():
         if not isinstance(tensor, Tensor):
             raise UserError(
-                f"the checkpoint's entry {name!r} is a {type(tensor).__name__}, not a tensor. "
+                f"the checkpoint's {name!r} is of type {type(tensor).__name__}, not a tensor. "
                 "Give the state dict itself: tensors by name"
             )
     plain = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
@@ -104,15 +104,14 @@ def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file")
+    if path.suffix not in (".safetensors", ".pth", ".pt"):
+        raise UserError(f"{path} is not a checkpoint: expected a .safetensors, .pth or .pt file")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        if path.suffix in (".pth", ".pt"):
-            found = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            raise UserError(
-                f"{path} is not a checkpoint: expected a .safetensors, .pth or .pt file"
-            )
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnpicklingError as error:
@@ -153,7 +152,7 @@ def _check_shapes(entries: Mapping[str, Tensor], given: Mapping[str, Tensor]) ->
     for name, tensor in given.items():
         if tensor.shape != entries[name].shape:
             fix = (
-                "To keep this layer's own weights for another number of classes, load with "
+                "To keep the network's own last layer, for another number of classes, load with "
                 "skip_last=True"
                 if _layer(name) == last
                 else "The checkpoint is that of another network, or of another width"
