@@ -73,14 +73,16 @@ def scan(root: str | Path) -> Listing:
     top = _Level.read(root, skipped)
     split_folders = _split_folders(root, top)
     if split_folders is None:
-        found = {"train": _ClassFolders.read(root, "", top, skipped)}
+        found = {"train": _ClassFolders.read(root, "", top, skipped, may_go=False)}
         notices: list[str] = []
     else:
         found = {}
         for split in SPLITS:
             if name := split_folders.get(split):
                 level = _Level.read(root / name, skipped)
-                found[split] = _ClassFolders.read(root, f"{name}/", level, skipped)
+                found[split] = _ClassFolders.read(
+                    root, f"{name}/", level, skipped, may_go=split != "train"
+                )
         notices = _ignored_folders(top, split_folders.values())
     _refuse_empty(root, found, skipped)
     classes = _common_classes(root, found)
@@ -134,10 +136,12 @@ class _ClassFolders:
     pictures: Mapping[str, tuple[FoundFile, ...]]
 
     @classmethod
-    def read(cls, root: Path, prefix: str, level: _Level, skipped: Counter[str]) -> _ClassFolders:
+    def read(
+        cls, root: Path, prefix: str, level: _Level, skipped: Counter[str], *, may_go: bool
+    ) -> _ClassFolders:
         folder = root / prefix
         if level.pictures:
-            raise UserError(_loose_pictures(folder, level))
+            raise UserError(_loose_pictures(folder, level, may_go=may_go))
         _refuse_lookalikes(folder, level.folders)
         return cls(
             prefix,
@@ -208,14 +212,15 @@ def _ignored_folders(top: _Level, used: Iterable[str]) -> list[str]:
     return notices
 
 
-def _loose_pictures(folder: Path, level: _Level) -> str:
+def _loose_pictures(folder: Path, level: _Level, *, may_go: bool) -> str:
     example = level.pictures[0].name
     found = counted(len(level.pictures), "picture")
     beside = f" beside the folders {quoted(level.folders)}" if level.folders else ""
-    fix = "Fix: move each picture into the folder of its class."
+    elsewhere = ", or the whole folder elsewhere" if may_go else ""
     return (
         f"{folder}: found {found} outside of any class folder (such as '{example}'){beside}.\n"
-        f"{_LAYOUT.format(root=folder)}\n{fix}"
+        f"{_LAYOUT.format(root=folder)}\n"
+        f"Fix: move each picture into the folder of its class{elsewhere}."
     )
 
 

@@ -40,7 +40,7 @@ __all__ = [
 MAX_PIXELS = 100_000_000
 LARGEST_SIDE = 65_535
 
-_PLUGINS = (
+_PLUGINS = (  # each makes its format known to Pillow when it is imported
     JpegImagePlugin,
     PngImagePlugin,
     WebPImagePlugin,

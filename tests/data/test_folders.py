@@ -178,6 +178,27 @@ class TestErrors:
             f"{layout(here)}\nFix: move each picture into the folder of its class."
         )
 
+    def test_unsorted_test_pictures(self, tmp_path: Path, photos: Photos) -> None:
+        for name in ("train/a", "train/b", "test"):
+            photos(tmp_path / name, 2)
+        here = tmp_path / "test"
+        assert message(tmp_path) == (
+            f"{here}: found 2 pictures outside of any class folder (such as '0.png').\n"
+            f"{layout(here)}\nFix: move each picture into the folder of its class, "
+            "or the whole folder elsewhere."
+        )
+
+    def test_closed_folder(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0)
+        user = os.geteuid()
+        if user == 0:  # the superuser may read everything
+            os.seteuid(65534)
+        try:
+            assert message(tmp_path) == f"{tmp_path}: cannot be looked into (Permission denied)."
+        finally:
+            os.seteuid(user)
+            tmp_path.chmod(0o700)
+
     def test_one_class(self, tmp_path: Path, photos: Photos) -> None:
         photos(tmp_path / "cat", 2)
         assert message(tmp_path) == (
