@@ -1,1 +1,7 @@
 """Pictures: networks and plots as scenes, written as SVG, PNG or text."""
+
+from striate.drawing.layout import draw_network
+from striate.drawing.output import FORMATS, draw, render, render_scene
+from striate.drawing.scene import Scene
+
+__all__ = ["FORMATS", "Scene", "draw", "draw_network", "render", "render_scene"]

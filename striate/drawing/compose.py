@@ -6,8 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from striate.drawing.boxes import Box, repeated, row, wire
-from striate.drawing.forks import fork, main_branch
-from striate.drawing.parts import Block, Chain, Fold, Fork, Piece, Stage, last_stage, stages, tell
+from striate.drawing.forks import fork
+from striate.drawing.parts import (
+    Block,
+    Chain,
+    Fold,
+    Fork,
+    Piece,
+    Stage,
+    last_stage,
+    main_branch,
+    stages,
+    tell,
+)
 from striate.drawing.scene import GREY, Rect, Shape, Text, text_width
 from striate.drawing.style import INPUT, Scale, look, scale_for
 from striate.drawing.volumes import chip, chip_width, notes_of, volume
@@ -67,11 +78,8 @@ class Composer:
         if isinstance(piece, Fold) or (isinstance(piece, Block) and not self.cards):
             return max(self.reach(inner) for inner in piece.chain)
         own = self.scale.cuboid(last_stage(piece).output).half
-        if isinstance(piece, Fork) and not self.cards:
-            boxes = [self._branch(branch, 0) for branch in piece.branches]
-            main = main_branch(boxes, piece.join.node.kind)
-            if main is not None:
-                return max(own, *(self.reach(inner) for inner in piece.branches[main]))
+        if isinstance(piece, Fork) and not self.cards and (main := main_branch(piece)) is not None:
+            return max(own, *(self.reach(inner) for inner in piece.branches[main]))
         return own
 
     def _volume(self, stage: Stage, drop: float) -> Box:
@@ -81,13 +89,13 @@ class Composer:
         return volume(cuboid, kind, stage.label, notes_of(stage), told, drop)
 
     def _open_fork(self, piece: Fork, drop: float) -> Box:
-        kind = piece.join.node.kind
-        main = main_branch([self._branch(branch, 0) for branch in piece.branches], kind)
+        main = main_branch(piece)
         branches = [
             self._branch(branch, drop if i == main else max(map(self.reach, branch), default=0))
             for i, branch in enumerate(piece.branches)
         ]
-        return fork(branches, main, kind, "", tell(self.graph, piece.join), _BRANCH_GAP)
+        told = tell(self.graph, piece.join)
+        return fork(branches, main, piece.join.node.kind, "", told, _BRANCH_GAP)
 
     def _branch(self, chain: Chain, drop: float) -> Box | None:
         return row([self.trunk(piece, drop) for piece in chain], VOLUME_GAP) if chain else None
@@ -111,8 +119,8 @@ class Composer:
             case Fork(branches, join):
                 boxes = [self._chips(branch) if branch else None for branch in branches]
                 kind, note = join.node.kind, " · ".join(join.folded)
-                main = main_branch(boxes, kind)
-                return fork(boxes, main, kind, note, tell(self.graph, join), _CHIP_BRANCH_GAP)
+                told = tell(self.graph, join)
+                return fork(boxes, main_branch(piece), kind, note, told, _CHIP_BRANCH_GAP)
             case Block(_, chain):
                 return self._chips(chain)
 

@@ -27,22 +27,13 @@ class _Row:
     y: float
 
 
-def main_branch(branches: Sequence[Box | None], kind: str) -> int | None:
-    """The branch that stays on the axis, the others going around it above: a sum's longest, or the
-    only one that is no identity. None when all stand around the axis."""
-    boxes = [box for box in branches if box is not None]
-    if not boxes or (kind == "concat" and len(boxes) > 1):
-        return None
-    return branches.index(max(boxes, key=lambda box: box.width))
-
-
 def fork(
     branches: Sequence[Box | None], main: int | None, kind: str, note: str, told: str, gap: float
 ) -> Box:
     """Branches that split on the left and meet on the right in ⊕ (`add`) or a bar (`concat`).
 
-    `None` is an identity branch, drawn as a line around the others; `main` is the branch on the
-    axis. `note` stands under the symbol.
+    `None` is an identity branch, drawn as a line around the others. `main` is the branch that stays
+    on the axis; without one all stand around it. `note` stands under the symbol.
     """
     rows = _arranged(branches, main, gap)
     widest = max((row.box.width for row in rows if row.box), default=0.0)

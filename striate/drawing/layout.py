@@ -8,19 +8,16 @@ from itertools import pairwise
 from striate.drawing import forks
 from striate.drawing.boxes import WIRE_WIDTH, Box, row, wire
 from striate.drawing.compose import VOLUME_GAP, Composer, composer
-from striate.drawing.labels import big
-from striate.drawing.parts import Chain, last_stage, macs, parameters, pieces, stages
+from striate.drawing.parts import Chain, last_stage, pieces, stages, summary
 from striate.drawing.scene import GREY, Rect, Scene, Shape, Text, text_width
 from striate.drawing.style import INPUT, LOOKS, MERGE, Look, look, shade
 from striate.graph.nodes import Graph
-from striate.layers import show
 
 PAGE = 820.0
 _MARGIN = 16.0
 _ROW_GAP = 30.0
 _TURN = 12.0
 _HEADING = 46.0
-_LEGEND = 26.0
 
 
 def draw_network(graph: Graph) -> Scene:
@@ -43,10 +40,8 @@ def draw_network(graph: Graph) -> Scene:
         turns.append((y, y + line.below))
         y += line.below + _ROW_GAP
     shapes += _returns(lines, turns, left)
-    y += -_ROW_GAP + 14
-    shapes += _legend(made, trunk, width, y)
-    height = y + _LEGEND + 14
-    return Scene(width, height, tuple(shapes), _title(graph))
+    legend, y = _legend(made, trunk, width, y - _ROW_GAP + 14)
+    return Scene(width, y + _MARGIN - 4, (*shapes, *legend), f"{graph.name}: {summary(graph)}")
 
 
 def _lines(made: Composer, trunk: Chain) -> list[Box]:
@@ -121,21 +116,10 @@ def _returns(
     return shapes
 
 
-def _title(graph: Graph) -> str:
-    return f"{graph.name}: {show(graph.input)} to {show(graph.output)}, {_costs(graph)}"
-
-
-def _costs(graph: Graph) -> str:
-    weights = sum(parameters(graph, node) for node in graph)
-    products = sum(macs(graph, node) for node in graph)
-    return f"{weights:,} parameters, {big(products)} MACs"
-
-
 def _heading(graph: Graph) -> tuple[Text, ...]:
-    told = f"{show(graph.input)} → {show(graph.output)} · {_costs(graph).replace(', ', ' · ')}"
     return (
         Text(_MARGIN, 20, graph.name, 14, bold=True),
-        Text(_MARGIN, 35, told, 9.5, colour=GREY),
+        Text(_MARGIN, 35, summary(graph), 9.5, colour=GREY),
     )
 
 
@@ -149,8 +133,8 @@ def _legend_name(kind: Look, joins: set[str]) -> str:
     return " or ".join(_RESULTS[name] for name in _RESULTS if name in joins)
 
 
-def _legend(made: Composer, trunk: Chain, width: float, y: float) -> list[Shape]:
-    """The kinds that occur, each with its colour or symbol, and the rule of the scale."""
+def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[Shape], float]:
+    """The kinds that occur with their colours or symbols, the rule of the scale; where it ends."""
     every = list(stages(trunk))
     used = {INPUT, *(look(stage.node.layer) for stage in every)}
     joins = {stage.node.kind for stage in every if stage.node.layer.role == "merge"}
@@ -171,4 +155,4 @@ def _legend(made: Composer, trunk: Chain, width: float, y: float) -> list[Shape]
         x += needed
     rule = "edges to scale by the square root of height, width and channels"
     shapes.append(Text(_MARGIN, y + 23, rule, 8, colour=GREY))
-    return shapes
+    return shapes, y + 25

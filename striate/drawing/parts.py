@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from striate.drawing.labels import compact
+from striate.drawing.labels import big, compact
 from striate.graph.nodes import Graph, Leaf, Node, Parallel, Part, Repeat, Series
 from striate.layers import Shape, product, show
 from striate.layers.pointwise import Identity
@@ -104,6 +104,30 @@ def last_stage(piece: Piece) -> Stage:
     return piece
 
 
+def main_branch(fork: Fork) -> int | None:
+    """The branch that stays on the axis, the others going around it: a sum's longest, or the only
+    one that is no identity. None when all are drawn as equals."""
+    lengths = [_length(branch) for branch in fork.branches]
+    most = max(lengths)
+    if not most or (fork.join.node.kind == "concat" and sum(map(bool, lengths)) > 1):
+        return None
+    return lengths.index(most)
+
+
+def _length(chain: Chain) -> int:
+    """How many stages stand one after the other."""
+    total = 0
+    for piece in chain:
+        match piece:
+            case Stage():
+                total += 1
+            case Fork(branches, _):
+                total += 1 + max(map(_length, branches))
+            case Block() | Fold():
+                total += _length(piece.chain)
+    return total
+
+
 def tell(graph: Graph, stage: Stage) -> str:
     """The stage in words: each layer's name, kind, output and parameters."""
     return "\n".join(
@@ -119,9 +143,12 @@ def parameters(graph: Graph, node: Node) -> int:
     return sum(product(shape) for shape in weights.values())
 
 
-def macs(graph: Graph, node: Node) -> int:
-    """The products that a layer computes for one image."""
-    return node.layer.macs(graph.shapes_into(node), node.output)
+def summary(graph: Graph) -> str:
+    """The network in one line: its input and output, parameters and MACs."""
+    weights = sum(parameters(graph, node) for node in graph)
+    macs = sum(node.layer.macs(graph.shapes_into(node), node.output) for node in graph)
+    ends = f"{show(graph.input)} → {show(graph.output)}"
+    return f"{ends} · {weights:,} parameters · {big(macs)} MACs"
 
 
 def _chain(graph: Graph, parts: tuple[Part, ...], *, inside: bool = False) -> Chain:
