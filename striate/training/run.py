@@ -94,13 +94,14 @@ class Run:
 
         Raises UserError when the weights are missing, damaged, or not those of the notation.
         """
-        from striate.graph.load import load_graph
-        from striate.modules import build
+        from striate.modules import outline
 
-        network = build(load_graph(self.source), seed=0)
+        network = outline(self.source)
+        expected = network.state_dict()
         weights = read_weights(self.folder / WEIGHTS)
-        _check_fit(self.folder, dict(network.state_dict()), weights)
-        network.load_state_dict(weights)
+        _check_fit(self.folder, expected, weights)
+        fitting = {name: weights[name].to(tensor.dtype) for name, tensor in expected.items()}
+        network.load_state_dict(fitting, assign=True)
         return network.eval()
 
 
