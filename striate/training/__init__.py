@@ -1,0 +1,1 @@
+"""Training, testing and predicting. `striate.api` joins them with the report into the verbs."""

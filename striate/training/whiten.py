@@ -20,14 +20,15 @@ EPSILON = 1e-2
 def first_convolution(network: nn.Module) -> nn.Conv2d | None:
     """The convolution that reads the image, if its filters can hold a whole whitening.
 
-    That takes twice as many filters as there are values in a patch, a dense 1-stride kernel of more
-    than one pixel and no bias.
+    That takes twice as many filters as there are values in a patch, a dense kernel of more
+    than one pixel that skips none, and no bias.
     """
     first = next((m for m in network.modules() if isinstance(m, nn.Conv2d)), None)
-    if first is None or first.groups != 1 or first.stride != (1, 1) or first.bias is not None:
+    if first is None or first.groups != 1 or first.bias is not None:
         return None
     values = first.weight[0].numel()
     whole = first.out_channels >= 2 * values and values > first.in_channels
+    whole = whole and all(s <= k for s, k in zip(first.stride, first.kernel_size, strict=True))
     return first if whole else None
 
 

@@ -1,0 +1,99 @@
+"""The verbs that join several packages: `train` is a training, its test and its report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from striate.files import write_whole
+from striate.layers import Shape
+from striate.seeing import write_report
+from striate.source import Source
+from striate.training.progress import Display
+from striate.training.run import Run, finish
+from striate.training.testing import TestResult, test_part
+from striate.training.train import fit
+
+TEST = "test.json"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training: its run, and how it did on the pictures held out for the test."""
+
+    run: Run
+    test: TestResult | None
+    """None when there were too few pictures to hold any out."""
+    interrupted: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that `json.dump` takes."""
+        return {
+            "run": str(self.run.folder),
+            "interrupted": self.interrupted,
+            "training": dict(self.run.record.results),
+            "test": None if self.test is None else self.test.to_json(),
+        }
+
+
+def train(
+    network: str | Path | Source,
+    data: str,
+    *,
+    output: Path | None = None,
+    epochs: float | None = None,
+    seconds: float | None = None,
+    recipe: str = "default",
+    batch: int | None = None,
+    lr: float | None = None,
+    seed: int = 0,
+    input: Shape | None = None,
+    root: Path | None = None,
+    download: bool = False,
+    allow_unreadable: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    display: Display | None = None,
+) -> TrainResult:
+    """Train a network on pictures, test it once on those held out, and write the run's report.
+
+    `network` is a name of the zoo, a file, or a text; `data` a folder of class folders or a
+    built-in set. The network's input and number of classes follow the data. Exactly one of
+    `epochs` and `seconds` (of training time alone) may say how long. `input` is C×H×W. What is
+    written is described in docs/runs.md.
+
+    Raises UserError for a mistake in any of these, before training; StriateError when the training
+    diverges. A KeyboardInterrupt ends it early with the best weights kept.
+    """
+    outcome = fit(
+        network,
+        data,
+        output=output,
+        epochs=epochs,
+        seconds=seconds,
+        recipe=recipe,
+        batch=batch,
+        lr=lr,
+        seed=seed,
+        input=input,
+        root=root,
+        download=download,
+        allow_unreadable=allow_unreadable,
+        device=device,
+        precision=precision,
+        display=display,
+    )
+    run, part = outcome.run, outcome.data.test
+    trained = run.load_network()
+    result = found = None
+    if len(part):
+        words = f"the held-out test pictures of {run.record.data}"
+        result, found = test_part(run, trained, part, data=words, device=device)
+        text = json.dumps(result.to_json(), indent=2, ensure_ascii=False)
+        write_whole(run.folder / TEST, text + "\n")
+        record = finish(run.folder, run.record, {"test_accuracy": result.accuracy})
+        run = Run(run.folder, run.source, record)
+    write_report(run, trained, result, part, found, outcome.trained.rows)
+    return TrainResult(run, result, outcome.trained.interrupted)
