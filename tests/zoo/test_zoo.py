@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+
+from striate import zoo
+from striate.graph import Graph, load_graph
+from striate.sizing import size
+
+FOLDER = Path(zoo.__file__).parent
+TORCHVISION = [name for name in zoo.names() if hasattr(torchvision.models, name)]
+
+
+def reference(name: str) -> torch.nn.Module:
+    """torchvision's own network, without allocating its weights."""
+    settings = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    with torch.device("meta"):
+        return getattr(torchvision.models, name)(weights=None, **settings)
+
+
+def weights(graph: Graph) -> list[tuple[int, ...]]:
+    return [
+        shape for node in graph for shape in node.layer.weights(graph.shapes_into(node)).values()
+    ]
+
+
+def test_all_that_the_readme_promises_are_there() -> None:
+    assert zoo.names() == [
+        *("alexnet", "googlenet", "lenet5", "mobilenet_v1", "mobilenet_v2"),
+        *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"),
+        *("vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
+    ]
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_each_is_under_forty_lines_and_names_its_paper(name: str) -> None:
+    text = (FOLDER / f"{name}.net").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 40
+    assert text.startswith("# ")
+    assert max(len(line) for line in text.splitlines()) <= 100
+    heading = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    assert any(year in heading for year in ("1998", "2014", "2015", "2017", "2018"))
+
+
+def test_a_name_that_is_not_there() -> None:
+    with pytest.raises(KeyError):
+        zoo.read("../zoo/vgg16")
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_weights_stand_in_the_order_of_torchvisions(name: str) -> None:
+    expected = [tuple(weight.shape) for weight in reference(name).parameters()]
+    assert weights(load_graph(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("lenet5", 61_706),
+        ("alexnet", 61_100_840),
+        ("vgg16", 138_357_544),
+        ("vgg19", 143_667_240),
+        ("googlenet", 6_624_904),
+        ("resnet18", 11_689_512),
+        ("resnet34", 21_797_672),
+        ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+        ("mobilenet_v1", 4_231_976),
+        ("mobilenet_v2", 3_504_872),
+    ],
+)
+def test_published_parameter_counts(name: str, parameters: int) -> None:
+    assert size(name).totals.parameters == parameters
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_nothing_is_left_unread(name: str) -> None:
+    assert load_graph(name).warnings == ()
+
+
+@pytest.mark.parametrize("alpha", ["0.5", "0.75", "1.4"])
+def test_the_width_of_mobilenet_v2(alpha: str) -> None:
+    text = zoo.read("mobilenet_v2").text.replace("alpha = 1", f"alpha = {alpha}")
+    with torch.device("meta"):
+        expected = torchvision.models.mobilenet_v2(weights=None, width_mult=float(alpha))
+    assert weights(load_graph(text)) == [tuple(weight.shape) for weight in expected.parameters()]
