@@ -10,30 +10,31 @@ from striate.drawing.scene import GREY, INK, Line, Point, Rect, Shape, Text
 GRID = "#e6e6e6"
 FRAME = "#8c8c8c"
 _STEPS = (1, 2, 2.5, 5, 10)
+_MOST_TICKS = 6
 _TICK_SIZE = 9.0
 
 
-def nice_ticks(low: float, high: float, most: int = 6) -> tuple[float, ...]:
+def nice_ticks(low: float, high: float) -> tuple[float, ...]:
     """Multiples of a round step (1, 2, 2.5 or 5 times a power of ten) within `[low, high]`.
 
-    Gives between two and `most` ticks (`most >= 3`) when `low < high`.
+    Gives two to six. Raises ValueError unless both are finite and `low < high`.
     """
     if not (isfinite(low) and isfinite(high) and low < high):
         raise ValueError(f"an axis needs two finite ends in order, not {low} and {high}")
-    power = 10.0 ** floor(log10((high - low) / most))
+    power = 10.0 ** floor(log10((high - low) / _MOST_TICKS))
     for scale in (power, 10 * power):
         for factor in _STEPS:
             step = factor * scale
             first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
-            if last - first + 1 <= most:
+            if last - first + 1 <= _MOST_TICKS:
                 return tuple(_tidy(i * step, step) for i in range(first, last + 1))
     raise AssertionError("ten times the power always has few enough ticks")
 
 
-def log_ticks(low: float, high: float, most: int = 7) -> tuple[float, ...]:
+def log_ticks(low: float, high: float) -> tuple[float, ...]:
     """Powers of ten within `[low, high]` (both positive); 1, 2, 5 of each when they are few."""
     first, last = floor(log10(low)), ceil(log10(high))
-    every = max(1, ceil((last - first) / most))
+    every = max(1, ceil((last - first) / _MOST_TICKS))
     factors = (1, 2, 5) if last - first <= 2 else (1,)
     values = (f * 10.0**e for e in range(first, last + 1, every) for f in factors)
     return tuple(v for v in values if low * (1 - 1e-9) <= v <= high * (1 + 1e-9))

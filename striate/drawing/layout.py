@@ -9,7 +9,7 @@ from striate.drawing import forks
 from striate.drawing.boxes import WIRE_WIDTH, Box, row, wire
 from striate.drawing.compose import VOLUME_GAP, Composer, composer
 from striate.drawing.parts import Chain, last_stage, pieces, stages, summary
-from striate.drawing.scene import GREY, Rect, Scene, Shape, Text, text_width
+from striate.drawing.scene import GREY, Rect, Scene, Shape, Text, shortened, text_width
 from striate.drawing.style import INPUT, LOOKS, MERGE, Look, look, shade
 from striate.graph.nodes import Graph
 
@@ -18,6 +18,8 @@ _MARGIN = 16.0
 _ROW_GAP = 30.0
 _TURN = 12.0
 _HEADING = 46.0
+_NAME, _SUMMARY = 14.0, 9.5
+_NARROWEST = 340.0
 
 
 def draw_network(graph: Graph) -> Scene:
@@ -29,8 +31,14 @@ def draw_network(graph: Graph) -> Scene:
     trunk = pieces(graph)
     made = composer(graph, trunk)
     lines = _lines(made, trunk)
-    width = max(max(line.width for line in lines) + 2 * _MARGIN + 2 * _TURN, 380.0)
-    shapes: list[Shape] = [*_heading(graph)]
+    told = summary(graph)
+    widest = max(text_width(told, _SUMMARY), *(line.width + 2 * _TURN for line in lines))
+    width = max(widest, _NARROWEST) + 2 * _MARGIN
+    name = shortened(graph.name, _NAME, width - 2 * _MARGIN)
+    shapes: list[Shape] = [
+        Text(_MARGIN, 20, name, _NAME, bold=True),
+        Text(_MARGIN, 35, told, _SUMMARY, colour=GREY),
+    ]
     y = _HEADING
     left = _MARGIN + (_TURN if len(lines) > 1 else 0)
     turns: list[tuple[float, float]] = []
@@ -41,7 +49,7 @@ def draw_network(graph: Graph) -> Scene:
         y += line.below + _ROW_GAP
     shapes += _returns(lines, turns, left)
     legend, y = _legend(made, trunk, width, y - _ROW_GAP + 14)
-    return Scene(width, y + _MARGIN - 4, (*shapes, *legend), f"{graph.name}: {summary(graph)}")
+    return Scene(width, y + _MARGIN - 4, (*shapes, *legend), f"{graph.name}: {told}")
 
 
 def _lines(made: Composer, trunk: Chain) -> list[Box]:
@@ -74,15 +82,16 @@ _MISPLACED = 0.06
 def _breaks(widths: Sequence[float], good: Sequence[bool]) -> list[int]:
     """Where rows start: the fewest rows, filled evenly, broken where the image size changes."""
     count = len(widths)
+    page = max(PAGE, 1.15 * max(widths))
     best: list[tuple[int, float, int]] = [(0, 0.0, 0)] * (count + 1)
     for end in range(1, count + 1):
         options = []
         for start in range(end - 1, -1, -1):
             width = sum(widths[start:end]) + VOLUME_GAP * (end - start - 1)
-            if width > PAGE and start < end - 1:
+            if width > page and start < end - 1:
                 break
             rows, cost, _ = best[start]
-            uneven = (max(0.0, PAGE - width) / PAGE) ** 2
+            uneven = (max(0.0, page - width) / page) ** 2
             options.append((rows + 1, cost + uneven + _MISPLACED * (not good[start]), start))
         best[end] = min(options)
     starts = []
@@ -114,13 +123,6 @@ def _returns(
             radius=6,
         )
     return shapes
-
-
-def _heading(graph: Graph) -> tuple[Text, ...]:
-    return (
-        Text(_MARGIN, 20, graph.name, 14, bold=True),
-        Text(_MARGIN, 35, summary(graph), 9.5, colour=GREY),
-    )
 
 
 _JOINS = {"add": "add", "concat": "join along channels"}

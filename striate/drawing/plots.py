@@ -140,7 +140,9 @@ def heatmap(matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str) 
     left, top = 30 + room + 8, 44.0
     below = (size + 10 if upright else room + 10) + 20
     side = cell * count
-    shapes: list[Shape] = [title_text(shortened(title, 12, left + side - 10), 12, 20)]
+    width = max(left + side + 14, min(text_width(title, 12, bold=True) + 24, 420))
+    heading = shortened(title, 11.3, width - 24)
+    shapes: list[Shape] = [title_text(heading, 12, 20)]
     for i, row in enumerate(matrix):
         shapes += _matrix_row(row, i, cell, (left, top), numbered)
         y = top + (i + 0.5) * cell + size * 0.35
@@ -154,7 +156,7 @@ def heatmap(matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str) 
     shapes.append(Rect(left, top, side, side, stroke=FRAME))
     shapes.append(Text(left + side / 2, top + side + below, "predicted", 10, "middle", colour=GREY))
     shapes.append(Text(18, top + side / 2, "true", 10, "middle", colour=GREY, rotation=-90))
-    return Scene(max(left + side + 14, 180), top + side + below + 12, tuple(shapes), title)
+    return Scene(width, top + side + below + 12, tuple(shapes), title)
 
 
 def _matrix_row(

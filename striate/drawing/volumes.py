@@ -78,7 +78,8 @@ def notes_of(stage: Stage) -> list[str]:
     if stage.prefix:
         lines += _wrapped(("after", *_dotted(stage.prefix)))
     if stage.folded:
-        lines += _wrapped(_dotted(stage.folded))
+        words = _dotted(stage.folded)
+        lines += _wrapped(("then", *words) if stage.prefix else words)
     return lines
 
 
@@ -97,38 +98,33 @@ def _wrapped(words: Sequence[str]) -> list[str]:
     return lines
 
 
-CHIP_NAME, CHIP_NOTE = 8.5, 7.0
-CHIP_HEIGHT = 15.0
-_CHIP_NOTE_ROOM = 8.5
+_CHIP_NAME, _CHIP_NOTE = 8.5, 7.0
+_CHIP_LINE = 8.6
+_CHIP_PAD = 6.6
 
 
-def chip_text(stage: Stage) -> tuple[str, str]:
-    """A chip's two lines."""
-    note = " · ".join(stage.folded)
-    if stage.prefix:
-        before = "after " + " · ".join(stage.prefix)
-        note = f"{before}, {note}" if note else before
-    return stage.label, note
+def _chip_lines(stage: Stage) -> list[tuple[str, float]]:
+    """A chip's lines and their sizes, in the order in which the layers work."""
+    before, after = " · ".join(stage.prefix), " · ".join(stage.folded)
+    lines = [(before, _CHIP_NOTE), (stage.label, _CHIP_NAME), (after, _CHIP_NOTE)]
+    return [(text, size) for text, size in lines if text]
 
 
 def chip_width(stage: Stage) -> float:
     """The room that a chip's text needs."""
-    name, note = chip_text(stage)
-    return max(text_width(name, CHIP_NAME), text_width(note, CHIP_NOTE)) + 9
+    return max(text_width(text, size) for text, size in _chip_lines(stage)) + 9
 
 
 def chip(stage: Stage, width: float, told: str) -> Box:
     """A small labelled plate in the colour of the stage's kind."""
-    name, note = chip_text(stage)
+    lines = _chip_lines(stage)
     fill = look(stage.node.layer).fill
-    height = CHIP_HEIGHT + (_CHIP_NOTE_ROOM if note else 0)
+    height = _CHIP_LINE * len(lines) + _CHIP_PAD
     top = -height / 2
-    shapes: list[Shape] = [
-        Rect(0, top, width, height, shade(fill, 0.35), shade(fill, -0.35), 0.7, 3)
-    ]
-    shapes.append(Text(width / 2, top + 10.6, name, CHIP_NAME, "middle"))
-    if note:
-        shapes.append(
-            Text(width / 2, top + 19.6, note, CHIP_NOTE, "middle", colour=shade(fill, -0.62))
-        )
+    plate = Rect(0, top, width, height, shade(fill, 0.35), shade(fill, -0.35), 0.7, 3)
+    shapes: list[Shape] = [plate]
+    for index, (text, size) in enumerate(lines):
+        y = top + _CHIP_PAD / 2 + _CHIP_LINE * (index + 1) - 1.5
+        colour = INK if size == _CHIP_NAME else shade(fill, -0.62)
+        shapes.append(Text(width / 2, y, text, size, "middle", colour=colour))
     return Box(width, height / 2, height / 2, (Group(told, tuple(shapes)),), 0, width)
