@@ -1,0 +1,112 @@
+"""Accuracy on the test set after a given time of training, over seeds.
+
+    python benchmarks/time_to_accuracy.py --root DATA [--cifar DATA/cifar10-images] [--seeds 5]
+
+DATA holds MNIST as torchvision lays it out; the CIFAR-10 pictures are a folder of class folders
+with `train` and `test`. Settings are the program's defaults, which were chosen on the validation
+part; each training's test pictures are used once, after it. Seconds are those of training steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import platform
+import statistics
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from striate.training.progress import Display
+from striate.training.testing import test_part
+from striate.training.train import fit
+
+
+@dataclass(frozen=True)
+class Task:
+    """A network and data, the time to train, and the accuracy that every seed is to reach."""
+
+    network: str
+    data: str
+    seconds: float
+    target: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One training."""
+
+    seed: int
+    accuracy: float
+    seconds: float
+    epochs: float
+
+
+def measure(task: Task, seed: int, root: Path) -> Measured:
+    """Train once and test once."""
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = fit(
+            task.network,
+            task.data,
+            output=Path(folder) / "run",
+            seconds=task.seconds,
+            seed=seed,
+            root=root,
+            display=Display(io.StringIO()),
+        )
+        run = outcome.run
+        result, _ = test_part(run, run.load_network(), outcome.data.test, data=task.data)
+        trained = outcome.trained
+        return Measured(seed, result.accuracy, trained.seconds, trained.epochs)
+
+
+def report(task: Task, measured: list[Measured]) -> dict[str, object]:
+    """Print one task's line and return it as data."""
+    accuracies = [m.accuracy for m in measured]
+    reached = sum(a >= task.target for a in accuracies)
+    print(
+        f"{Path(task.data).name:16} {task.network:12} {task.seconds:5g} s  "
+        f"target {task.target:.1%}  reached by {reached} of {len(measured)}  "
+        f"min {min(accuracies):.2%}  median {statistics.median(accuracies):.2%}  "
+        f"max {max(accuracies):.2%}  epochs {statistics.median(m.epochs for m in measured):.2f}",
+        flush=True,
+    )
+    return {"task": asdict(task), "runs": [asdict(m) for m in measured], "reached": reached}
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path, default=Path("data"))
+    parser.add_argument("--cifar", type=Path)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    cifar = arguments.cifar or arguments.root / "cifar10-images"
+    tasks = [
+        Task("quick_grey", "mnist", 3, 0.990),
+        Task("quick_grey", "mnist", 10, 0.994),
+        Task("quick", str(cifar), 60, 0.82),
+    ]
+    print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    results = [
+        report(task, [measure(task, seed, arguments.root) for seed in range(arguments.seeds)])
+        for task in tasks
+    ]
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
