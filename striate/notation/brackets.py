@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from striate.errors import Problem
-from striate.notation.tokens import NEWLINE, NUMBER, WORD, Token
+from striate.notation.notes import Enough, Notes
+from striate.notation.tokens import END, NEWLINE, WORD, Token
 from striate.notation.vocabulary import MAX_NESTING
-from striate.source import Span
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _OPENING = {close: opening for opening, close in _CLOSING.items()}
 
 
-class TooDeepError(Exception):
-    """Brackets nested beyond the limit."""
-
-    def __init__(self, span: Span) -> None:
-        super().__init__()
-        self.problem = Problem(
-            f"brackets are nested more than {MAX_NESTING} deep here. "
-            "Give the inner part a name of its own: name = …",
-            span,
-        )
-
-
-def balance(tokens: list[Token], problems: list[Problem]) -> list[Token]:
+def balance(tokens: list[Token], notes: Notes) -> list[Token]:
     """The tokens with every bracket paired.
 
-    A bracket that was not closed is reported and closed where its surroundings end; a closing
-    bracket without an opening one is reported and left out. Raises TooDeepError.
+    A bracket that was not closed is noted and closed where its surroundings end; a closing
+    bracket without an opening one is noted and left out. Raises Enough where they nest too deep.
     """
     result: list[Token] = []
     stack: list[Token] = []
@@ -35,9 +22,12 @@ def balance(tokens: list[Token], problems: list[Problem]) -> list[Token]:
     def close_down_to(depth: int, place: int) -> None:
         while len(stack) > depth:
             opening = stack.pop()
-            problems.append(_unclosed(opening))
+            close = _CLOSING[opening.kind]
+            notes.add(
+                f"this '{opening.kind}' is never closed. Add the missing '{close}'", opening.span
+            )
             _drop_newlines(result)
-            result.append(Token(_CLOSING[opening.kind], "", place, place))
+            result.append(Token(close, "", place, place))
 
     skip = 0
     for index, token in enumerate(tokens[:-1]):
@@ -48,12 +38,16 @@ def balance(tokens: list[Token], problems: list[Problem]) -> list[Token]:
             close_down_to(0, token.start)
         if token.kind in _CLOSING:
             stack.append(token)
-            if len(stack) > MAX_NESTING:
-                raise TooDeepError(token.span)
+            _refuse_depth(stack, notes)
         elif token.kind in _OPENING:
-            depth = _last(stack, _OPENING[token.kind])
+            opening = _OPENING[token.kind]
+            depth = max((i for i, t in enumerate(stack) if t.kind == opening), default=-1)
             if depth < 0:
-                problems.append(_stray(token))
+                notes.add(
+                    f"this '{token.kind}' closes nothing. Add the missing '{opening}' "
+                    "or take it out",
+                    token.span,
+                )
                 skip = 2 if tokens[index + 1].kind == "*" else 0
                 continue
             close_down_to(depth + 1, token.start)
@@ -64,33 +58,27 @@ def balance(tokens: list[Token], problems: list[Problem]) -> list[Token]:
     return [*result, end]
 
 
+def _refuse_depth(stack: list[Token], notes: Notes) -> None:
+    if len(stack) > MAX_NESTING:
+        notes.add(
+            f"brackets are nested more than {MAX_NESTING} deep here. "
+            "Give an inner part a name on a line of its own: name = …",
+            stack[-1].span,
+        )
+        raise Enough
+
+
 def starts_definition(tokens: list[Token], index: int) -> bool:
-    """Whether `name(…) =` stands at an index: that is never inside brackets."""
+    """Whether `name(…) =` stands at an index, on one line: that is never inside brackets."""
     if tokens[index].kind != WORD or tokens[index + 1].kind != "(":
         return False
-    index += 2
-    while tokens[index].kind in (WORD, NUMBER, ","):
+    index, depth = index + 2, 1
+    while depth and tokens[index].kind not in (NEWLINE, END):
+        depth += (tokens[index].kind in _CLOSING) - (tokens[index].kind in _OPENING)
         index += 1
-    return tokens[index].kind == ")" and tokens[index + 1].kind == "="
-
-
-def _last(stack: list[Token], kind: str) -> int:
-    return max((i for i, token in enumerate(stack) if token.kind == kind), default=-1)
+    return depth == 0 and tokens[index].kind == "="
 
 
 def _drop_newlines(tokens: list[Token]) -> None:
     while tokens and tokens[-1].kind == NEWLINE:
         tokens.pop()
-
-
-def _unclosed(token: Token) -> Problem:
-    close = _CLOSING[token.kind]
-    return Problem(f"this '{token.kind}' is never closed. Add the missing '{close}'", token.span)
-
-
-def _stray(token: Token) -> Problem:
-    opening = _OPENING[token.kind]
-    return Problem(
-        f"this '{token.kind}' closes nothing. Add the missing '{opening}' or take it out",
-        token.span,
-    )

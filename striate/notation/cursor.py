@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from striate.errors import Problem
+from striate.notation.notes import Notes
 from striate.notation.tokens import BAD, END, NEWLINE, Token
 from striate.source import Span
 
-_OPENING, _CLOSING = ("(", "[", "{"), (")", "]", "}")
+OPENING, CLOSING = ("(", "[", "{"), (")", "]", "}")
 
 
 class Unreadable(Exception):  # noqa: N818
@@ -14,15 +14,17 @@ class Unreadable(Exception):  # noqa: N818
 
 
 class Cursor:
-    """A position in a list of tokens, and the problems found so far."""
+    """A position in a list of tokens, with what has to be known there."""
 
-    def __init__(self, text: str, tokens: list[Token], problems: list[Problem]) -> None:
+    def __init__(self, text: str, tokens: list[Token], notes: Notes) -> None:
         self.text = text
         self.tokens = tokens
-        self.problems = problems
+        self.notes = notes
         self.index = 0
         self.definitions: dict[str, tuple[str, ...]] = {}
         """Names that the text defines anywhere, with their parameters."""
+        self.parameters: tuple[str, ...] = ()
+        """Those of the definition that is being read."""
 
     @property
     def token(self) -> Token:
@@ -59,12 +61,6 @@ class Cursor:
         while self.at(NEWLINE):
             self.index += 1
 
-    def expect(self, kind: str, after: str) -> Token:
-        """Takes a token of that kind, or fails."""
-        if not self.at(kind):
-            raise self.failure(f"expected '{kind}' {after}, found {self.found()}")
-        return self.take()
-
     def written(self, span: Span) -> str:
         """A part of the text as its writer wrote it, on one line and not too long."""
         shown = " ".join(self.text[span.start : span.end].split())
@@ -86,14 +82,14 @@ class Cursor:
 
     def note(self, message: str, span: Span) -> None:
         """Remembers a problem and reads on."""
-        self.problems.append(Problem(message, span))
+        self.notes.add(message, span)
 
     def failure(self, message: str, span: Span | None = None) -> Unreadable:
         """Notes a problem, at the next token unless said otherwise; raised to give up on an item.
 
-        Where the next token is one that was reported already, nothing is noted.
+        Where that token is one that was reported already, nothing is noted.
         """
-        if not self.at(BAD):
+        if span is not None or not self.at(BAD):
             self.note(message, self.token.span if span is None else span)
         return Unreadable()
 
@@ -109,7 +105,7 @@ class Cursor:
         depth = 0
         while not self.at(END):
             kind = self.token.kind
-            if depth == 0 and (kind in kinds or kind in _CLOSING):
+            if depth == 0 and (kind in kinds or kind in CLOSING):
                 return
-            depth += (kind in _OPENING) - (kind in _CLOSING)
+            depth += (kind in OPENING) - (kind in CLOSING)
             self.index += 1

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
+from striate.notation import hints
 from striate.notation.arithmetic import LIMIT
 from striate.notation.cursor import Cursor
 from striate.notation.tokens import END, NEWLINE, NUMBER, TIMES, WORD, Token
 from striate.notation.tree import Apply, Binary, Expression, Name, Negative, Number, Size
-from striate.notation.vocabulary import FUNCTIONS, MAX_OPERATORS, nearest
+from striate.notation.vocabulary import FUNCTIONS, MAX_OPERATIONS
 from striate.source import Span
 
-_SUM, _PRODUCT = ("+", "-"), ("*", "/", "//", "%")
+PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2}
+"""How tightly each operator binds."""
 
 
 def read_expression(cursor: Cursor) -> Expression:
     """An expression: inside braces, between parentheses of settings, as an argument."""
-    start = cursor.index
-    result = _sum(cursor)
-    operators = sum(
-        token.kind in (*_SUM, *_PRODUCT) for token in cursor.tokens[start : cursor.index]
-    )
-    if operators > MAX_OPERATORS:
-        raise cursor.failure(
-            f"this expression has {operators} operators, more than {MAX_OPERATORS}. "
-            "Name parts of it: name = {…}",
-            result.span,
-        )
-    return result
+    return _Reader(cursor).operations()
 
 
 def read_value(cursor: Cursor, after: str) -> Expression:
@@ -66,10 +57,10 @@ def read_constant(cursor: Cursor) -> Expression:
     return result
 
 
-def read_size(cursor: Cursor, first: Expression, letters: bool = False) -> Expression | Size:
-    """What was read first, or the `3x5` that it begins."""
-    spaced = letters and cursor.at(WORD) and cursor.token.text == "x"
-    if not spaced and not (cursor.at(TIMES) and (letters or cursor.glued)):
+def read_size(cursor: Cursor, first: Expression, spaced: bool = False) -> Expression | Size:
+    """What was read first, or the `3x5` that it begins; `spaced` allows `3 x 5`."""
+    word = spaced and cursor.at(WORD) and cursor.token.text == "x"
+    if not word and not (cursor.at(TIMES) and (spaced or cursor.glued)):
         return first
     cursor.take()
     second = read_value(cursor, "x")
@@ -79,82 +70,121 @@ def read_size(cursor: Cursor, first: Expression, letters: bool = False) -> Expre
 def read_number(cursor: Cursor) -> Number:
     """One number, as written."""
     token = cursor.take()
-    return number(cursor, token.text, token)
+    return number(cursor, token.text, token.span)
 
 
-def number(cursor: Cursor, text: str, token: Token) -> Number:
+def number(cursor: Cursor, text: str, span: Span) -> Number:
     """A number from its digits."""
     value = float(text)
-    if not value < LIMIT or math.isinf(value):
-        raise cursor.failure(
-            f"{cursor.written(token.span)} is too large: numbers are below 2**53", token.span
-        )
-    return Number(value if any(c in text for c in ".e") else int(text), token.span)
+    if not value < LIMIT:
+        raise cursor.failure(f"{cursor.written(span)} is too large: numbers are below 2**53", span)
+    return Number(value if "." in text or "e" in text else int(value), span)
 
 
 def read_braces(cursor: Cursor) -> Expression:
     """`{expression}`."""
+    return _Reader(cursor).enclosed()
+
+
+def read_arguments(cursor: Cursor) -> tuple[Expression, ...]:
+    """`(expression, …)`, each of them on its own. The cursor stands at the parenthesis."""
+    return _listed(cursor, lambda: read_expression(cursor))
+
+
+def _listed(cursor: Cursor, read: Callable[[], Expression]) -> tuple[Expression, ...]:
     cursor.take()
+    found: list[Expression] = []
     cursor.skip_newlines()
-    result = read_expression(cursor)
-    cursor.skip_newlines()
-    if not cursor.at("}"):
-        raise cursor.failure(f"expected '}}' or an operator, found {cursor.found()}")
-    cursor.take()
-    return result
-
-
-def _sum(cursor: Cursor) -> Expression:
-    result = _product(cursor)
-    while cursor.at(*_SUM):
-        operator = cursor.take().kind
-        right = _product(cursor)
-        result = Binary(operator, result, right, result.span | right.span)
-    return result
-
-
-def _product(cursor: Cursor) -> Expression:
-    result = _factor(cursor)
-    while cursor.at(*_PRODUCT):
-        operator = cursor.take().kind
-        right = _factor(cursor)
-        result = Binary(operator, result, right, result.span | right.span)
-    return result
-
-
-def _factor(cursor: Cursor) -> Expression:
-    token = cursor.token
-    match token.kind:
-        case "number":
-            return read_number(cursor)
-        case "{":
-            return read_braces(cursor)
-        case "(":
-            return _parentheses(cursor)
-        case "word":
+    while not cursor.at(")"):
+        found.append(read())
+        cursor.skip_newlines()
+        if cursor.at(","):
             cursor.take()
-            return _apply(cursor, token) if cursor.at("(") else _name(cursor, token)
-        case "-":
-            return _negative(cursor)
-        case _:
-            raise cursor.failure(f"expected a number or a name, found {cursor.found()}")
-
-
-def _negative(cursor: Cursor) -> Negative:
-    sign = cursor.take()
-    if cursor.at("-"):
-        raise cursor.failure("two signs in a row. Write one, or use parentheses")
-    operand = _factor(cursor)
-    return Negative(operand, sign.span | operand.span)
-
-
-def _parentheses(cursor: Cursor) -> Expression:
+            cursor.skip_newlines()
+        elif not cursor.at(")"):
+            raise cursor.failure(f"expected ',' or ')' after a value, found {cursor.found()}")
     cursor.take()
-    result = read_expression(cursor)
-    if not cursor.at(")"):
-        raise cursor.failure(f"expected ')' or an operator, found {cursor.found()}")
-    cursor.take()
-    return result
+    return tuple(found)
+
+
+class _Reader:
+    """Reads one expression by recursive descent, and counts its operations."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self.count = 0
+
+    def operations(self, weakest: int = 1) -> Expression:
+        """Factors and the operators between them that bind at least so tightly."""
+        cursor = self.cursor
+        result = self.factor()
+        while PRECEDENCE.get(cursor.token.kind, 0) >= weakest:
+            operator = cursor.take()
+            self.operation(operator)
+            right = self.operations(PRECEDENCE[operator.kind] + 1)
+            result = Binary(operator.kind, result, right, result.span | right.span)
+        return result
+
+    def operation(self, token: Token) -> None:
+        """Counts one operator or function."""
+        self.count += 1
+        if self.count > MAX_OPERATIONS:
+            raise self.cursor.failure(
+                f"this expression has more than {MAX_OPERATIONS} operators and functions. "
+                "Give parts of it a name on a line of their own: name = {…}",
+                token.span,
+            )
+
+    def factor(self) -> Expression:
+        cursor = self.cursor
+        token = cursor.token
+        match token.kind:
+            case "number":
+                return read_number(cursor)
+            case "(" | "{":
+                return self.enclosed()
+            case "word":
+                cursor.take()
+                return self.apply(token) if cursor.at("(") else _name(cursor, token)
+            case "-":
+                return self.negative()
+            case _:
+                raise cursor.failure(f"expected a number or a name, found {cursor.found()}")
+
+    def enclosed(self) -> Expression:
+        """`(expression)` or `{expression}`."""
+        cursor = self.cursor
+        close = ")" if cursor.take().kind == "(" else "}"
+        cursor.skip_newlines()
+        result = self.operations()
+        cursor.skip_newlines()
+        if not cursor.at(close):
+            raise cursor.failure(f"expected '{close}' or an operator, found {cursor.found()}")
+        cursor.take()
+        return result
+
+    def negative(self) -> Negative:
+        cursor = self.cursor
+        sign = cursor.take()
+        self.operation(sign)
+        if cursor.at("-"):
+            raise cursor.failure("two signs follow each other. Keep one, or use parentheses")
+        operand = self.factor()
+        return Negative(operand, sign.span | operand.span)
+
+    def apply(self, word: Token) -> Apply:
+        """A function, with the cursor behind its name."""
+        cursor = self.cursor
+        self.operation(word)
+        if word.text not in FUNCTIONS:
+            raise cursor.failure(hints.unknown_function(cursor.written(word.span)), word.span)
+        arguments = _listed(cursor, self.operations)
+        span = cursor.since(word.start)
+        fewest, most = FUNCTIONS[word.text]
+        if not fewest <= len(arguments) <= most:
+            values = "at least 1 value" if fewest != most else f"{fewest} value{'s' * (fewest > 1)}"
+            raise cursor.failure(f"{word.text} takes {values}, not {len(arguments)}", span)
+        return Apply(word.text, arguments, span)
 
 
 def _name(cursor: Cursor, token: Token) -> Name:
@@ -163,34 +193,3 @@ def _name(cursor: Cursor, token: Token) -> Name:
             f"'{cursor.written(token.span)}' is not a name: a name has no dots", token.span
         )
     return Name(token.text, token.span)
-
-
-def _apply(cursor: Cursor, word: Token) -> Apply:
-    if word.text not in FUNCTIONS:
-        near = nearest(word.text, FUNCTIONS)
-        hint = f"Did you mean '{near}'?" if near else f"There are {', '.join(FUNCTIONS)}"
-        raise cursor.failure(f"unknown function '{cursor.written(word.span)}'. {hint}", word.span)
-    arguments = read_arguments(cursor)
-    span = cursor.since(word.start)
-    fewest, most = FUNCTIONS[word.text]
-    if not fewest <= len(arguments) <= most:
-        wanted = "at least 1 value" if fewest != most else f"{fewest} value{'s' * (fewest > 1)}"
-        raise cursor.failure(f"{word.text} takes {wanted}, not {len(arguments)}", span)
-    return Apply(word.text, arguments, span)
-
-
-def read_arguments(cursor: Cursor) -> tuple[Expression, ...]:
-    """`(expression, …)`, with the cursor at the opening parenthesis."""
-    cursor.take()
-    arguments: list[Expression] = []
-    cursor.skip_newlines()
-    while not cursor.at(")"):
-        arguments.append(read_expression(cursor))
-        cursor.skip_newlines()
-        if cursor.at(","):
-            cursor.take()
-            cursor.skip_newlines()
-        elif not cursor.at(")"):
-            raise cursor.failure(f"expected ',' or ')' after a value, found {cursor.found()}")
-    cursor.take()
-    return tuple(arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from striate.layers import PADDING_WORDS
+from striate.notation.expressions import PRECEDENCE
 from striate.notation.tree import (
     Apply,
     Argument,
@@ -29,7 +30,6 @@ from striate.notation.vocabulary import TRUTH, setting_of
 
 WIDTH = 88
 _INDENT = "  "
-_PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2}
 _FACTOR = 3
 
 
@@ -202,7 +202,7 @@ def _expression(expression: Expression, around: int) -> str:
             text = _expression(operand, _FACTOR)
             return f"-({text})" if text.startswith("-") else f"-{text}"
         case Binary(operator, left, right):
-            own = _PRECEDENCE[operator]
+            own = PRECEDENCE[operator]
             sign = f" {operator} " if own == 1 else operator
             text = f"{_expression(left, own)}{sign}{_expression(right, own + 1)}"
             return f"({text})" if own < around else text

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from striate.errors import Problem
+from striate.notation import hints
+from striate.notation.notes import Notes
 from striate.notation.tree import (
     Apply,
+    Argument,
     Binary,
     Branches,
     CallItem,
@@ -14,6 +16,7 @@ from striate.notation.tree import (
     Definition,
     Expression,
     Group,
+    Item,
     Labelled,
     LayerItem,
     Name,
@@ -23,89 +26,26 @@ from striate.notation.tree import (
     Size,
     Word,
 )
-from striate.notation.vocabulary import MAX_NESTING, nearest
+from striate.notation.vocabulary import MAX_NESTING, nearest, setting_of
+
+Headers = Mapping[str, tuple[str, ...]]
 
 
-def check(network: Network, headers: Mapping[str, tuple[str, ...]]) -> list[Problem]:
-    """Every problem with names, in any order. `headers` names all definitions of the text."""
-    constants = {d.name for d in network.definitions if not isinstance(d.body, Chain)}
-    checker = _Checker(headers, constants)
+def check(network: Network, headers: Headers, notes: Notes) -> None:
+    """Notes every problem with names. `headers` has all definitions, unreadable ones too."""
+    checker = _Checker(headers, network.definitions, notes)
     for definition in network.definitions:
-        scope = constants.union(definition.parameters)
+        checker.parameters = frozenset(definition.parameters)
         if isinstance(definition.body, Chain):
-            checker.chain(definition.body, scope)
+            checker.chain(definition.body)
         else:
-            checker.expression(definition.body, scope)
+            checker.expression(definition.body)
+    checker.parameters = frozenset()
     if network.input is not None:
         for size in (network.input.channels, network.input.height, network.input.width):
-            checker.expression(size, constants)
-    checker.chain(network.chain, constants)
-    return checker.problems + _cycles(network.definitions)
-
-
-class _Checker:
-    def __init__(self, headers: Mapping[str, tuple[str, ...]], constants: set[str]) -> None:
-        self.headers = headers
-        self.constants = constants
-        self.problems: list[Problem] = []
-
-    def chain(self, chain: Chain, scope: set[str]) -> None:
-        for item in chain.items:
-            inner = item.item if isinstance(item, Labelled) else item
-            match inner:
-                case LayerItem():
-                    for argument in inner.arguments:
-                        self.value(argument.value, scope)
-                case CallItem():
-                    self.call(inner, scope)
-                case Group():
-                    self.chain(inner.body, scope)
-                    if inner.count is not None:
-                        self.count(inner.count, scope)
-                case Branches():
-                    for branch in inner.branches:
-                        self.chain(branch, scope)
-
-    def call(self, call: CallItem, scope: set[str]) -> None:
-        parameters = self.headers[call.name]
-        if call.name in self.constants:
-            self.problems.append(
-                Problem(f"'{call.name}' is a number here, not a chain of layers", call.span)
-            )
-        elif len(call.arguments) != len(parameters):
-            self.problems.append(Problem(_wrong_count(call, parameters), call.span))
-        for argument in call.arguments:
-            self.expression(argument, scope)
-
-    def count(self, count: Expression, scope: set[str]) -> None:
-        if isinstance(count, Name) and count.name not in scope and count.name not in self.headers:
-            message = (
-                f"'{count.name}' has no value: in a pattern [ … ]*{count.name.upper()} leaves the "
-                f"number of repetitions open, a network says it. Write [ … ]*2, or add the line "
-                f"{count.name} = 2"
-            )
-            self.problems.append(Problem(message, count.span))
-        else:
-            self.expression(count, scope)
-
-    def value(self, value: Expression | Size | Word, scope: set[str]) -> None:
-        if isinstance(value, Size):
-            self.expression(value.rows, scope)
-            self.expression(value.columns, scope)
-        elif not isinstance(value, Word):
-            self.expression(value, scope)
-
-    def expression(self, expression: Expression, scope: set[str]) -> None:
-        for name in names_in(expression):
-            if name.name in scope:
-                continue
-            if name.name in self.headers:
-                message = f"'{name.name}' is a chain of layers, not a number"
-            else:
-                near = nearest(name.name, scope)
-                hint = f"Did you mean '{near}'?" if near else _known(scope)
-                message = f"'{name.name}' has no value here. {hint}"
-            self.problems.append(Problem(message, name.span))
+            checker.expression(size)
+    checker.chain(network.chain)
+    _Circles(network.definitions, notes).find()
 
 
 def names_in(expression: Expression) -> Iterator[Name]:
@@ -125,10 +65,98 @@ def names_in(expression: Expression) -> Iterator[Name]:
             pass
 
 
-def _known(scope: set[str]) -> str:
-    if not scope:
-        return "Write a number, or define it on a line of its own: name = 32"
-    return f"Known here: {', '.join(sorted(scope))}"
+def _unlabelled(item: Item) -> LayerItem | CallItem | Group | Branches:
+    return item.item if isinstance(item, Labelled) else item
+
+
+class _Checker:
+    """Checks names against those of the text and of the definition they stand in."""
+
+    def __init__(self, headers: Headers, definitions: tuple[Definition, ...], notes: Notes) -> None:
+        self.headers = headers
+        self.notes = notes
+        self.constants = frozenset(d.name for d in definitions if not isinstance(d.body, Chain))
+        self.parameters: frozenset[str] = frozenset()
+
+    def is_number(self, name: str) -> bool:
+        return name in self.parameters or name in self.constants
+
+    def nearest_number(self, name: str) -> str | None:
+        return nearest(name, self.parameters) or nearest(name, self.constants)
+
+    def chain(self, chain: Chain) -> None:
+        for item in chain.items:
+            match _unlabelled(item):
+                case LayerItem() as layer:
+                    for argument in layer.arguments:
+                        self.argument(layer, argument)
+                case CallItem() as call:
+                    self.call(call)
+                case Group(body, count):
+                    self.chain(body)
+                    if count is not None:
+                        self.count(count)
+                case Branches(_, branches):
+                    for branch in branches:
+                        self.chain(branch)
+
+    def call(self, call: CallItem) -> None:
+        parameters = self.headers[call.name]
+        if call.name in self.constants:
+            self.notes.add(f"'{call.name}' is a number here, not a layer", call.span)
+        elif len(call.arguments) != len(parameters):
+            self.notes.add(_wrong_count(call, parameters), call.span)
+        for argument in call.arguments:
+            self.expression(argument)
+
+    def count(self, count: Expression) -> None:
+        match count:
+            case Name(name) if (
+                not self.is_number(name)
+                and name not in self.headers
+                and self.nearest_number(name) is None
+            ):
+                self.notes.add(hints.open_count(name), count.span)
+            case _:
+                self.expression(count)
+
+    def argument(self, layer: LayerItem, argument: Argument) -> None:
+        match argument.value:
+            case Word():
+                pass
+            case Size(rows, columns):
+                self.expression(rows)
+                self.expression(columns)
+            case Name(name) if not self.is_number(name):
+                setting = setting_of(layer.kind, argument.name)
+                assert setting is not None
+                if setting.type in ("bool", "padding"):
+                    message = hints.unknown_value(layer.kind, setting, name)
+                    self.notes.add(message, argument.value.span)
+                else:
+                    self.expression(argument.value)
+            case expression:
+                self.expression(expression)
+
+    def expression(self, expression: Expression) -> None:
+        for name in names_in(expression):
+            if self.is_number(name.name):
+                continue
+            if name.name in self.headers:
+                self.notes.add(f"'{name.name}' is a chain of layers, not a number", name.span)
+            else:
+                self.notes.add(self.unknown_name(name.name), name.span)
+
+    def unknown_name(self, name: str) -> str:
+        near = self.nearest_number(name)
+        known = sorted(self.parameters)
+        if near is not None:
+            hint = f"Did you mean '{near}'?"
+        elif known and len(known) <= 8:
+            hint = f"Parameters here are {', '.join(known)}"
+        else:
+            hint = f"Write a number, or define it on a line of its own: {name} = 2"
+        return f"'{name}' has no value here. {hint}"
 
 
 def _wrong_count(call: CallItem, parameters: tuple[str, ...]) -> str:
@@ -142,65 +170,65 @@ def _wrong_count(call: CallItem, parameters: tuple[str, ...]) -> str:
     return f"{form} takes {len(parameters)} {noun}, but {given}"
 
 
-def _uses(definition: Definition) -> list[tuple[str, int, CallItem | Name]]:
-    """Other definitions that one uses, with the number of brackets around each use."""
-    if not isinstance(definition.body, Chain):
-        return [(name.name, 0, name) for name in names_in(definition.body)]
-    found: list[tuple[str, int, CallItem | Name]] = []
-    stack = [(definition.body, 1)]
-    while stack:
-        chain, depth = stack.pop()
-        for item in chain.items:
-            inner = item.item if isinstance(item, Labelled) else item
-            match inner:
-                case CallItem():
-                    found.append((inner.name, depth, inner))
-                case Group():
-                    stack.append((inner.body, depth + 1))
-                case Branches():
-                    stack.extend((branch, depth + 1) for branch in inner.branches)
-    return found
+class _Circles:
+    """Finds definitions that use themselves, and chains of definitions that are too long."""
 
+    def __init__(self, definitions: tuple[Definition, ...], notes: Notes) -> None:
+        self.notes = notes
+        self.definitions = {definition.name: definition for definition in definitions}
+        self.uses = {name: list(_uses(d)) for name, d in self.definitions.items()}
+        self.depths: dict[str, int] = {}
+        """How deep a definition nests, for those that have been walked."""
+        self.too_deep = False
 
-def _cycles(definitions: tuple[Definition, ...]) -> list[Problem]:
-    """Definitions that use themselves, and those that nest too deep through each other."""
-    uses = {definition.name: _uses(definition) for definition in definitions}
-    depths: dict[str, int] = {}
-    problems: list[Problem] = []
-    for root in uses:
-        path: list[str] = []
-        work: list[tuple[str, int]] = [(root, 0)]
-        while work:
-            name, step = work.pop()
-            if step == 0:
-                if name in depths:
+    def find(self) -> None:
+        """Walks every definition once, depth first, without recursion."""
+        for root in self.definitions:
+            path: dict[str, int] = {root: 0} if root not in self.depths else {}
+            while path:
+                name, step = path.popitem()
+                path[name] = step + 1
+                if step == len(self.uses[name]):
+                    del path[name]
+                    self._close(name)
                     continue
-                path.append(name)
-            if step < len(uses[name]):
-                work.append((name, step + 1))
-                used, _, place = uses[name][step]
+                used, _, place = self.uses[name][step]
                 if used in path:
-                    cycle = " -> ".join([*path[path.index(used) :], used])
-                    problems.append(
-                        Problem(
-                            f"a definition may not use itself: {cycle}. Use [ … ]*N to repeat",
-                            place.span,
-                        )
-                    )
-                    depths[used] = 0
-                elif used in uses and used not in depths:
-                    work.append((used, 0))
-                continue
-            path.pop()
-            depths[name] = max(
-                (depth + depths.get(used, 0) for used, depth, _ in uses[name]), default=0
+                    self._note_circle(list(path), used, place)
+                elif used in self.uses and used not in self.depths:
+                    path[used] = 0
+
+    def _close(self, name: str) -> None:
+        below = (depth + self.depths.get(used, 0) for used, depth, _ in self.uses[name])
+        self.depths[name] = max(below, default=0)
+        if self.depths[name] > MAX_NESTING and not self.too_deep:
+            self.too_deep = True
+            self.notes.add(
+                f"definitions are nested more than {MAX_NESTING} deep through '{name}'. "
+                "Make some of them one",
+                self.definitions[name].span,
             )
-            if depths[name] > MAX_NESTING and not problems:
-                problems.append(
-                    Problem(
-                        f"definitions are nested more than {MAX_NESTING} deep through '{name}'. "
-                        "Make some of them one chain",
-                        next(d.span for d in definitions if d.name == name),
-                    )
-                )
-    return problems
+
+    def _note_circle(self, path: list[str], used: str, place: CallItem | Name) -> None:
+        circle = [*path[path.index(used) :], used]
+        shown = circle if len(circle) <= 6 else [*circle[:4], "…", used]
+        hint = "Repeat layers with [ … ]*N" if isinstance(place, CallItem) else "Give it a number"
+        self.notes.add(f"'{used}' is defined by itself: {' -> '.join(shown)}. {hint}", place.span)
+
+
+def _uses(definition: Definition) -> Iterator[tuple[str, int, CallItem | Name]]:
+    """What a definition uses, with the depth of brackets around each use."""
+    if not isinstance(definition.body, Chain):
+        yield from ((name.name, 1, name) for name in names_in(definition.body))
+        return
+    waiting = [(definition.body, 1)]
+    while waiting:
+        chain, depth = waiting.pop()
+        for item in chain.items:
+            match _unlabelled(item):
+                case CallItem() as call:
+                    yield call.name, depth, call
+                case Group(body):
+                    waiting.append((body, depth + 1))
+                case Branches(_, branches):
+                    waiting.extend((branch, depth + 1) for branch in branches)

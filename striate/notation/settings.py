@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from striate.layers import PADDING_WORDS, WORDS, Layer, Setting
-from striate.notation.cursor import Cursor
+from striate.layers import PADDING_WORDS, WORDS, Layer, Setting, Value
+from striate.notation import hints
+from striate.notation.cursor import Cursor, Unreadable
 from striate.notation.expressions import (
     number,
     read_braces,
@@ -13,30 +14,58 @@ from striate.notation.expressions import (
     read_size,
     read_value,
 )
-from striate.notation.tokens import NUMBER, TIMES, WORD, Token
-from striate.notation.tree import (
-    Argument,
-    Expression,
-    LayerItem,
-    Negative,
-    Number,
-    Size,
-    Word,
-)
+from striate.notation.tokens import NEWLINE, NUMBER, TIMES, WORD, Token
+from striate.notation.tree import Argument, Expression, LayerItem, Negative, Number, Size, Word
 from striate.notation.vocabulary import (
+    LAYER_WORDS,
     TRUTH,
     Glued,
     ValueProblem,
     convert,
     is_layer,
     letters_of,
-    nearest,
     setting_of,
     split,
 )
 from striate.source import Span
 
-PATTERN = "'?' says 'one or none' in the pattern INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> …"
+
+def read_layer(cursor: Cursor) -> LayerItem:
+    """A layer with its settings. The cursor stands at its word."""
+    token = cursor.take()
+    glued = split(token.text, LAYER_WORDS)
+    assert glued is not None
+    layer = _Layer(cursor, WORDS[glued.word], token.start)
+    layer.read_number(glued, token)
+    layer.read_sign("-", layer.kind.dash)
+    layer.read_sign("/", layer.kind.slash)
+    layer.refuse_glued()
+    layer.read_named()
+    while cursor.at(WORD) and not cursor.glued and layer.read_word():
+        pass
+    return layer.finish()
+
+
+def check_plain(
+    cursor: Cursor, setting: Setting, value: Expression | Size | Word, of: str = ""
+) -> None:
+    """Notes what is wrong with a value that needs no evaluation: a number, two, or a word."""
+    plain: Value
+    match value:
+        case Number(found):
+            plain = found
+        case Negative(Number(found)):
+            plain = -found
+        case Word(text):
+            plain = text
+        case Size(Number(rows), Number(columns)):
+            plain = rows, columns  # type: ignore[assignment]  # convert refuses fractions
+        case _:
+            return
+    try:
+        convert(setting, plain)
+    except ValueProblem as problem:
+        cursor.note(f"{of}{problem}", value.span)
 
 
 @dataclass
@@ -47,91 +76,209 @@ class _Layer:
     kind: type[Layer]
     start: int
     given: dict[str, Argument] = field(default_factory=dict)
+    doubtful: bool = False
+    """Whether something was refused that may have been a setting which now seems to be missing."""
 
     @property
     def word(self) -> str:
         return self.kind.words[0]
 
-    def give(self, name: str, value: Expression | Size | Word, span: Span) -> None:
-        """Notes a setting's value, if it can be one."""
-        setting = setting_of(self.kind, name)
-        assert setting is not None
+    def give(self, setting: Setting, value: Expression | Size | Word, span: Span) -> None:
+        """Remembers a setting's value, and notes why it cannot have it."""
+        name = setting.name
         if name in self.given:
             first = self.cursor.written(self.given[name].span)
+            second = self.cursor.written(span)
             self.cursor.note(
-                f"{name} of {self.word} is given twice: '{first}' and "
-                f"'{self.cursor.written(span)}'. Keep one",
-                span,
+                f"{name} of {self.word} is given twice: '{first}' and '{second}'. Keep one", span
             )
             return
         self.given[name] = Argument(name, value, span)
-        plain = plain_value(value)
-        if plain is not None:
-            try:
-                convert(setting, plain)
-            except ValueProblem as problem:
-                self.cursor.note(f"{self.word}: {problem}", value.span)
+        check_plain(self.cursor, setting, value, of=f"{self.word}: ")
+
+    def refuse(self, message: str, span: Span) -> None:
+        """Notes something that this kind does not have."""
+        self.doubtful = True
+        self.cursor.note(message, span)
 
     def finish(self) -> LayerItem:
-        """The layer, if nothing that it needs is missing."""
+        """The layer, with its settings in the order of its kind."""
         span = self.cursor.since(self.start)
         missing = [s for s in self.kind.settings if s.required and s.name not in self.given]
-        if missing:
+        if missing and not self.doubtful:
             needs = " and ".join(f"its {setting.name} ({setting.help})" for setting in missing)
-            example = self.kind.example.split()[0].split("/")[0]
-            self.cursor.note(f"{self.word} needs {needs}, as in '{example}'", span)
-        ordered = tuple(
-            self.given[setting.name] for setting in self.kind.settings if setting.name in self.given
+            example = hints.short_example(self.kind)
+            self.cursor.note(f"{self.word} needs {needs}, as in {example}", span)
+        arguments = [self.given[s.name] for s in self.kind.settings if s.name in self.given]
+        return LayerItem(self.kind, tuple(arguments), span)
+
+    def read_number(self, glued: Glued, token: Token) -> None:
+        """The number or braces glued to the word."""
+        cursor = self.cursor
+        start = token.start + len(glued.word)
+        if glued.rows or (cursor.at("{") and cursor.glued):
+            value = _read_glued(cursor, glued, token)
+        elif cursor.at(NUMBER) and (self.kind.number or self.kind.dash):
+            start = cursor.token.start
+            self.refuse(self._no_space(), cursor.token.span)
+            value = read_value(cursor, self.word)
+        else:
+            return
+        span = cursor.since(start)
+        setting = setting_of(self.kind, self.kind.number)
+        if setting is not None:
+            self.give(setting, value, span)
+        elif not self.doubtful:
+            right = f"{self.word}-{cursor.written(span)}" if self.kind.dash else self.word
+            written = cursor.written(cursor.since(token.start))
+            self.refuse(f"{self.word} takes no number as in '{written}'. Write {right}", span)
+
+    def read_sign(self, sign: str, name: str) -> None:
+        """What follows the dash or the slash."""
+        cursor = self.cursor
+        if not cursor.at(sign) or not (cursor.glued or name):
+            return
+        spaced = not cursor.glued
+        start = cursor.take().start
+        spaced |= not cursor.glued and cursor.at(NUMBER, WORD, "{")
+        value = read_size(cursor, read_value(cursor, sign))
+        span = cursor.since(start)
+        setting = setting_of(self.kind, name)
+        if spaced:
+            self.refuse(self._no_space(), span)
+        if setting is not None:
+            self.give(setting, value, span)
+        else:
+            written = cursor.written(span)
+            forms = hints.spaced_forms(self.kind)
+            self.refuse(f"{self.word} takes no '{written}'. {forms}", span)
+
+    def _no_space(self) -> str:
+        return (
+            "no space belongs here: a layer's number, '-' and '/' are glued to its word, "
+            f"as in {self.kind.example.split()[0]}"
         )
-        return LayerItem(self.kind, ordered, span)
 
+    def refuse_glued(self) -> None:
+        """Anything else that is glued to the layer, and `?`. Raises Unreadable."""
+        cursor = self.cursor
+        if cursor.at("?"):
+            raise self._question()
+        if not cursor.glued:
+            return
+        if cursor.at(WORD, NUMBER):
+            raise cursor.failure(
+                f"expected a space before {cursor.found()}: only a number, '-' and '/' are glued "
+                f"to a layer's word, as in {self.kind.example.split()[0]}"
+            )
+        if cursor.at("-", "/"):
+            start = cursor.take().start
+            read_value(cursor, cursor.before.kind)
+            span = cursor.since(start)
+            raise cursor.failure(
+                f"unexpected '{cursor.written(span)}': a layer is its word, then a number, '-' "
+                f"and '/', each once and in this order, as in {self.kind.example.split()[0]}",
+                span,
+            )
 
-def plain_value(value: Expression | Size | Word) -> int | float | str | tuple[int, int] | None:
-    """The value of what needs no evaluation: a number, two numbers, a word."""
-    match value:
-        case Number(plain):
-            return plain
-        case Negative(Number(plain)):
-            return -plain
-        case Word(text):
-            return text
-        case Size(Number(rows), Number(columns)):
-            return rows, columns  # type: ignore[return-value]
-    return None
+    def _question(self) -> Unreadable:
+        self.cursor.take()
+        example = hints.short_example(self.kind)
+        return self.cursor.failure(
+            f"{hints.PATTERN}; a network says which: write {example} or leave it out",
+            self.cursor.since(self.start),
+        )
 
+    def read_named(self) -> None:
+        """`(name=value, …)`, if it is there."""
+        cursor = self.cursor
+        named = cursor.ahead().kind == WORD and cursor.ahead(2).kind == "="
+        if not cursor.at("(") or not (cursor.glued or named):
+            return
+        opening = cursor.take()
+        cursor.skip_newlines()
+        while not cursor.at(")"):
+            if not cursor.at(WORD) or cursor.ahead().kind != "=":
+                raise self._unnamed(opening)
+            self._read_one_named()
+            cursor.skip_newlines()
+            if cursor.at(","):
+                cursor.take()
+                cursor.skip_newlines()
+            elif not cursor.at(")"):
+                raise cursor.failure(f"expected ',' or ')' after a setting, found {cursor.found()}")
+        cursor.take()
 
-def read_layer(cursor: Cursor) -> LayerItem:
-    """A layer, with the cursor at its word."""
-    token = cursor.take()
-    glued = split(token.text, WORDS)
-    assert glued is not None
-    layer = _Layer(cursor, WORDS[glued.word], token.start)
-    _read_number(layer, glued, token)
-    for sign, name in (("-", layer.kind.dash), ("/", layer.kind.slash)):
-        if cursor.at(sign) and cursor.glued:
-            _read_sign(layer, sign, name)
-    _refuse_glued(layer)
-    if cursor.at("?"):
-        _refuse_question(layer)
-    if cursor.at("(") and (cursor.glued or _names_ahead(cursor)):
-        _read_named(layer)
-    while cursor.at(WORD) and not cursor.glued and _read_word(layer):
-        pass
-    return layer.finish()
+    def _read_one_named(self) -> None:
+        cursor = self.cursor
+        token = cursor.take()
+        cursor.take()
+        setting = setting_of(self.kind, token.text)
+        value = _read_named_value(cursor, setting)
+        if setting is not None:
+            self.give(setting, value, cursor.since(token.start))
+        else:
+            self.refuse(hints.unknown_name(self.kind, cursor.written(token.span)), token.span)
 
+    def _unnamed(self, opening: Token) -> Unreadable:
+        cursor = self.cursor
+        cursor.skip_to()
+        cursor.take()
+        names = [setting.name for setting in self.kind.settings][:2]
+        example = f"{self.word}({', '.join(f'{name}=…' for name in names)})"
+        hint = f"settings in parentheses have names, as in {example}"
+        return cursor.failure(
+            hint if names else hints.named_forms(self.kind), cursor.since(opening.start)
+        )
 
-def _read_number(layer: _Layer, glued: Glued, token: Token) -> None:
-    cursor = layer.cursor
-    if not glued.rows and not (cursor.at("{") and cursor.glued):
-        return
-    value = _read_glued(cursor, glued, token)
-    span = cursor.since(token.start + len(glued.word))
-    if layer.kind.number:
-        layer.give(layer.kind.number, value, span)
-        return
-    written = cursor.written(Span(token.start, span.end))
-    hint = f"'{layer.word}-{cursor.written(span)}'" if layer.kind.dash else f"'{layer.word}'"
-    cursor.note(f"{layer.word} takes no number like '{written}'. Write {hint}", span)
+    def read_word(self) -> bool:
+        """A setting by its letter, or a flag; False where the word begins something else."""
+        cursor = self.cursor
+        token = cursor.token
+        letters = letters_of(self.kind)
+        glued = split(token.text, frozenset(letters))
+        braces = cursor.ahead().kind == "{" and cursor.ahead().start == token.end
+        if token.text in self.kind.flags:
+            self._read_flag()
+        elif glued is not None and (glued.rows or braces):
+            cursor.take()
+            value = _read_glued(cursor, glued, token)
+            self.give(letters[glued.word], value, cursor.since(token.start))
+        elif cursor.ahead().kind == "=":
+            self._refuse_bare_name()
+        elif cursor.ahead().kind in (":", "(") or self._is_item(token):
+            return False
+        else:
+            cursor.take()
+            while cursor.glued and cursor.at(NUMBER, WORD, TIMES, "-", "/"):
+                cursor.take()
+            span = cursor.since(token.start)
+            self.refuse(hints.unknown_word(self.kind, cursor.written(span)), span)
+        return True
+
+    def _is_item(self, token: Token) -> bool:
+        return is_layer(token.text) or token.text in self.cursor.definitions
+
+    def _read_flag(self) -> None:
+        token = self.cursor.take()
+        name, value = self.kind.flags[token.text]
+        setting = setting_of(self.kind, name)
+        assert setting is not None
+        self.give(setting, Word(str(value).lower(), token.span), token.span)
+
+    def _refuse_bare_name(self) -> None:
+        cursor = self.cursor
+        token = cursor.take()
+        cursor.take()
+        while cursor.at(NUMBER, TIMES, WORD) and cursor.glued:
+            cursor.take()
+        span = cursor.since(token.start)
+        written = cursor.written(span)
+        if setting_of(self.kind, token.text) is not None:
+            message = f"a setting with its name stands in parentheses: {self.word}({written})"
+        else:
+            message = hints.unknown_name(self.kind, cursor.written(token.span))
+        self.refuse(message, span)
 
 
 def _read_glued(cursor: Cursor, glued: Glued, token: Token) -> Expression | Size:
@@ -140,174 +287,19 @@ def _read_glued(cursor: Cursor, glued: Glued, token: Token) -> Expression | Size
         return read_size(cursor, read_braces(cursor))
     start = token.start + len(glued.word)
     middle = start + len(glued.rows)
-    rows = number(cursor, glued.rows, Token(NUMBER, glued.rows, start, middle))
+    rows = number(cursor, glued.rows, Span(start, middle))
     if not glued.columns:
         return read_size(cursor, rows)
-    place = Token(NUMBER, glued.columns, middle + 1, token.end)
-    return Size(rows, number(cursor, glued.columns, place), Span(start, token.end))
-
-
-def _read_sign(layer: _Layer, sign: str, name: str) -> None:
-    cursor = layer.cursor
-    start = cursor.take().start
-    value: Expression | Size = read_value(cursor, sign)
-    if cursor.at(TIMES) and cursor.glued:
-        value = read_size(cursor, value)
-    span = cursor.since(start)
-    if name:
-        layer.give(name, value, span)
-    else:
-        cursor.note(
-            f"{layer.word} takes no '{cursor.written(span)}'. {_settings_hint(layer.kind)}", span
-        )
-
-
-def _refuse_glued(layer: _Layer) -> None:
-    cursor = layer.cursor
-    if not cursor.glued:
-        return
-    if cursor.at(WORD, NUMBER):
-        cursor.note(
-            f"expected a space before {cursor.found()}: only a number, '-' and '/' are glued "
-            "to a layer's word",
-            cursor.token.span,
-        )
-        cursor.take()
-    elif cursor.at("-", "/"):
-        start = cursor.take().start
-        read_value(cursor, cursor.before.kind)
-        span = cursor.since(start)
-        cursor.note(
-            f"unexpected '{cursor.written(span)}'. A layer is written word, number, '-', '/' in "
-            f"this order, each once, as in '{layer.kind.example.split()[0]}'",
-            span,
-        )
-
-
-def _refuse_question(layer: _Layer) -> None:
-    cursor = layer.cursor
-    cursor.take()
-    example = layer.kind.example.split()[0]
-    raise cursor.failure(
-        f"{PATTERN}; a network says which: write {example} or leave it out",
-        cursor.since(layer.start),
+    return Size(
+        rows, number(cursor, glued.columns, Span(middle + 1, token.end)), Span(start, token.end)
     )
 
 
-def _names_ahead(cursor: Cursor) -> bool:
-    return cursor.ahead().kind == WORD and cursor.ahead(2).kind == "="
-
-
-def _read_named(layer: _Layer) -> None:
-    """`(name=value, …)`."""
-    cursor = layer.cursor
-    opening = cursor.take()
-    cursor.skip_newlines()
-    while not cursor.at(")"):
-        token = cursor.token
-        if not cursor.at(WORD) or cursor.ahead().kind != "=":
-            cursor.skip_to()
-            cursor.take()
-            span = cursor.since(opening.start)
-            raise cursor.failure(
-                f"expected name=value in parentheses. {_named_hint(layer.kind)}", span
-            )
-        cursor.take()
-        cursor.take()
-        setting = setting_of(layer.kind, token.text)
-        value = _read_setting_value(cursor, setting)
-        if setting is None:
-            cursor.note(_unknown_name(layer, token), token.span)
-        else:
-            layer.give(setting.name, value, cursor.since(token.start))
-        cursor.skip_newlines()
-        if cursor.at(","):
-            cursor.take()
-            cursor.skip_newlines()
-        elif not cursor.at(")"):
-            raise cursor.failure(f"expected ',' or ')' after a setting, found {cursor.found()}")
-    cursor.take()
-
-
-def _read_setting_value(cursor: Cursor, setting: Setting | None) -> Expression | Size | Word:
+def _read_named_value(cursor: Cursor, setting: Setting | None) -> Expression | Size | Word:
     token = cursor.token
-    if token.kind == WORD and cursor.ahead().kind in (",", ")", "newline"):
+    if token.kind == WORD and cursor.ahead().kind in (",", ")", NEWLINE):
         words = {"bool": tuple(TRUTH), "padding": PADDING_WORDS}
         if setting is None or setting.type == "text" or token.text in words.get(setting.type, ()):
             cursor.take()
             return Word(token.text, token.span)
-    return read_size(cursor, read_expression(cursor), letters=True)
-
-
-def _read_word(layer: _Layer) -> bool:
-    """A letter setting or a flag; False where the word begins something else."""
-    cursor = layer.cursor
-    token = cursor.token
-    if token.text in layer.kind.flags:
-        cursor.take()
-        name, value = layer.kind.flags[token.text]
-        text = str(value).lower()
-        layer.give(name, Word(text, token.span), token.span)
-        return True
-    letters = letters_of(layer.kind)
-    glued = split(token.text, letters)
-    braces = cursor.ahead().kind == "{" and cursor.ahead().start == token.end
-    if glued is not None and (glued.rows or braces):
-        cursor.take()
-        setting_value = _read_glued(cursor, glued, token)
-        layer.give(letters[glued.word].name, setting_value, cursor.since(token.start))
-        return True
-    if is_layer(token.text) or cursor.ahead().kind in (":", "("):
-        return False
-    if token.text in cursor.definitions:
-        return False
-    cursor.take()
-    while cursor.glued and cursor.at(NUMBER, WORD, TIMES, "-", "/"):
-        cursor.take()
-    cursor.note(_unknown_word(layer, cursor.since(token.start)), cursor.since(token.start))
-    return True
-
-
-def _unknown_word(layer: _Layer, span: Span) -> str:
-    written = layer.cursor.written(span)
-    head = written.lower().rstrip("0123456789.")
-    rest = written[len(head) :]
-    letters = letters_of(layer.kind)
-    names = {setting.name for setting in layer.kind.settings}
-    if not layer.kind.settings:
-        hint = f"{layer.word} takes no settings; items are joined by '->'"
-    elif (near := nearest(head, [*letters, *layer.kind.flags, *names])) is None:
-        hint = _settings_hint(layer.kind)
-    elif near in letters:
-        hint = f"Did you mean '{near}{rest or 'N'}' ({letters[near].name}={rest or 'N'})?"
-    elif near in layer.kind.flags:
-        hint = f"Did you mean '{near}' ({_flag(layer.kind, near)})?"
-    else:
-        hint = f"Did you mean '({near}={rest or '…'})', in parentheses after the word?"
-    return f"unknown setting '{written}' for {layer.word}. {hint}"
-
-
-def _flag(kind: type[Layer], flag: str) -> str:
-    name, value = kind.flags[flag]
-    return f"{name}={str(value).lower()}"
-
-
-def _unknown_name(layer: _Layer, token: Token) -> str:
-    names = [setting.name for setting in layer.kind.settings]
-    near = nearest(token.text, names)
-    hint = f"Did you mean '{near}'?" if near else _named_hint(layer.kind)
-    return f"unknown setting '{layer.cursor.written(token.span)}' for {layer.word}. {hint}"
-
-
-def _named_hint(kind: type[Layer]) -> str:
-    names = [setting.name for setting in kind.settings]
-    word = kind.words[0]
-    return f"{word} has {', '.join(names)}" if names else f"{word} takes no settings"
-
-
-def _settings_hint(kind: type[Layer]) -> str:
-    letters = [f"{letter}N ({setting.name})" for letter, setting in letters_of(kind).items()]
-    known = [*letters, *kind.flags]
-    if known:
-        return f"{kind.words[0]} takes {', '.join(known)}"
-    return _named_hint(kind)
+    return read_size(cursor, read_expression(cursor), spaced=True)

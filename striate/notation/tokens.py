@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from striate.errors import Problem
+from striate.notation.notes import Notes
 from striate.source import Span
 
 WORD, NUMBER, TIMES, NEWLINE, BAD, END = "word", "number", "x", "newline", "bad", "end"
@@ -43,7 +43,7 @@ _TOKEN = re.compile(
 _ASCII = {"→": "->", "−": "-", "–": "-"}
 
 
-def tokenize(text: str, problems: list[Problem]) -> list[Token]:
+def tokenize(text: str, notes: Notes) -> list[Token]:
     """All tokens of a text, closed by one of kind END; characters of no meaning are reported.
 
     Line breaks that follow each other are one token.
@@ -57,7 +57,7 @@ def tokenize(text: str, problems: list[Problem]) -> list[Token]:
         if kind == "sign":
             found = kind = _ASCII.get(found, found)
         elif kind == BAD:
-            problems.append(Problem(_explain(found), Span(*match.span())))
+            notes.add(_explain(found), Span(*match.span()))
         tokens.append(Token(kind, found.lower(), match.start(), match.end()))
     tokens.append(Token(END, "", len(text), len(text)))
     return tokens
@@ -65,13 +65,13 @@ def tokenize(text: str, problems: list[Problem]) -> list[Token]:
 
 def _explain(found: str) -> str:
     noun = "character" if len(found) == 1 else "characters"
-    message = f"unexpected {noun} {found!r}."
+    message = f"unexpected {noun} {found[:20]!r}"
     if ">" in found:
-        return f"{message} Items are joined by '->'"
+        return f"{message}. Items are joined by '->'"
     if ";" in found:
-        return f"{message} Items are joined by '->', and a definition stands on a line of its own"
+        return f"{message}. Items are joined by '->'; a definition stands on a line of its own"
     if '"' in found or "'" in found:
-        return f"{message} Words are written without quotes"
+        return f"{message}. Words are written without quotes"
     if found == ".":
-        return f"{message} A number is written like 0.5, and items are joined by '->'"
-    return f"{message} A network is written in plain letters, digits and signs such as -> [ ] ( )"
+        return f"{message}. A number is written like 0.5, and items are joined by '->'"
+    return f"{message}. A network is written in plain letters, digits and signs such as -> [ ] ( )"

@@ -6,19 +6,20 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from striate.layers import KINDS, PADDING_WORDS, WORDS, Layer, Setting, Value
 
 MAX_TEXT = 1_000_000
 """Characters in a text."""
-MAX_NESTING = 100
+MAX_NESTING = 50
 """Brackets inside each other, through definitions too."""
-MAX_OPERATORS = 100
-"""Operators in one expression."""
+MAX_OPERATIONS = 50
+"""Operators and functions in one expression."""
 MAX_LAYERS = 100_000
 """Layers in a network when its repetitions and definitions are written out."""
 MAX_PROBLEMS = 20
-"""Problems that are shown for one text."""
+"""Problems that are shown for one text; reading ends there."""
 
 FUNCTIONS: dict[str, tuple[int, int]] = {
     "min": (1, 100),
@@ -37,6 +38,8 @@ CHANNELS = Setting("channels", "int", "the C of input CxHxW")
 HEIGHT = Setting("height", "int", "the H of input CxHxW")
 WIDTH = Setting("width", "int", "the W of input CxHxW")
 
+LAYER_WORDS = frozenset(WORDS)
+
 TRUTH = {"true": True, "false": False}
 
 
@@ -53,24 +56,21 @@ class Glued:
     columns: str = ""
 
 
-_NUMBER_AT_END = re.compile(r"([0-9]*\.[0-9]+|[0-9]+)(?:x([0-9]+))?$")
+@cache
+def _glued_pattern(words: frozenset[str]) -> re.Pattern[str]:
+    longest_first = "|".join(sorted(words, key=len, reverse=True))
+    return re.compile(rf"({longest_first})(?:([0-9]*\.[0-9]+|[0-9]+)(?:x([0-9]+))?)?")
 
 
-def split(text: str, words: Iterable[str]) -> Glued | None:
+def split(text: str, words: frozenset[str]) -> Glued | None:
     """A lower-case text as one of the words with a number glued to it, or None."""
-    if text in words:
-        return Glued(text)
-    found = [
-        Glued(text[: match.start()], match[1], match[2] or "")
-        for start in range(1, len(text))
-        if (match := _NUMBER_AT_END.match(text, start)) and text[:start] in words
-    ]
-    return found[-1] if found else None
+    match = _glued_pattern(words).fullmatch(text) if words else None
+    return Glued(match[1], match[2] or "", match[3] or "") if match else None
 
 
 def is_layer(text: str) -> bool:
     """Whether a word names a layer, with or without a number glued to it."""
-    return split(text, WORDS) is not None
+    return split(text, LAYER_WORDS) is not None
 
 
 def setting_of(kind: type[Layer], name: str) -> Setting | None:
@@ -83,8 +83,13 @@ def letters_of(kind: type[Layer]) -> dict[str, Setting]:
     return {setting.letter: setting for setting in kind.settings if setting.letter}
 
 
+_LONGEST_GUESS = 40
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is most like the given one, if one is."""
+    if len(word) > _LONGEST_GUESS:
+        return None
     found = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.6)
     return found[0] if found else None
 
