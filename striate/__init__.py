@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from striate.drawing import draw
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
-    from striate.modules import build, load_published
+    from striate.modules import load_published
+    from striate.modules.build import build
     from striate.notation import parse, print_network
     from striate.sizing import size
-    from striate.training import predict, test, train
+    from striate.training.predicting import predict
+    from striate.training.progress import Display
+    from striate.training.testing import test
+    from striate.training.train import fit as train
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Display": "striate.training.progress",
     "NotationError": "striate.errors",
     "ShapeError": "striate.errors",
     "StriateError": "striate.errors",
@@ -30,14 +35,15 @@ _HOMES = {
     "load_graph": "striate.graph",
     "load_published": "striate.modules",
     "parse": "striate.notation",
-    "predict": "striate.training",
+    "predict": "striate.training.predicting",
     "print_network": "striate.notation",
     "size": "striate.sizing",
-    "test": "striate.training",
-    "train": "striate.training",
+    "test": "striate.training.testing",
+    "train": "striate.training.train",
 }
 
 __all__ = [
+    "Display",
     "NotationError",
     "ShapeError",
     "StriateError",

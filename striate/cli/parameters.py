@@ -118,6 +118,7 @@ def _paths(incomplete: str) -> list[CompletionItem]:
 FILE = click.Path(path_type=Path)
 
 network_argument = click.argument("network", metavar="NET", type=Network())
+run_argument = click.argument("run", metavar="RUN", type=FILE)
 data_argument = click.argument("data", metavar="DATA", type=Data())
 input_option = click.option(
     "--input",
@@ -128,6 +129,9 @@ input_option = click.option(
 )
 root_option = click.option(
     "--root", metavar="DIR", type=FILE, help="The folder that holds mnist, cifar10 and the like."
+)
+allow_unreadable_option = click.option(
+    "--allow-unreadable", is_flag=True, help="Go on without the pictures that cannot be read."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 csv_option = click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated rows.")

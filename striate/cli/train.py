@@ -11,6 +11,7 @@ from striate.cli.parameters import (
     FILE,
     Positive,
     Whole,
+    allow_unreadable_option,
     data_argument,
     examples,
     input_option,
