@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from striate.api import train
     from striate.drawing import draw
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from striate.training.predicting import predict
     from striate.training.progress import Display
     from striate.training.testing import test
-    from striate.training.train import fit as train
 
 __version__ = "0.1.0"
 
@@ -39,7 +39,7 @@ _HOMES = {
     "print_network": "striate.notation",
     "size": "striate.sizing",
     "test": "striate.training.testing",
-    "train": "striate.training.train",
+    "train": "striate.api",
 }
 
 __all__ = [

@@ -27,6 +27,7 @@ LEVELS = (
     ("data",),
     ("training",),
     ("seeing",),
+    ("api",),
     ("cli",),
     ("__main__",),
 )

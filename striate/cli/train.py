@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -19,6 +20,7 @@ from striate.cli.parameters import (
     network_argument,
     root_option,
 )
+from striate.cli.reporting import DONE, INTERRUPTED
 
 RECIPES = ("default", "sgd")
 DEVICES = ("auto", "cpu", "cuda")
@@ -43,23 +45,23 @@ PRECISIONS = ("auto", "float32", "bfloat16")
     help="The run's folder; runs/DATA-NET, numbered when taken, if not given.",
 )
 @click.option("--epochs", type=Positive(), help="Train for this many passes over the pictures.")
-@click.option("--seconds", type=Positive(), help="Train for this long.")
+@click.option("--seconds", type=Positive(), help="Train for so many seconds, and no more.")
 @click.option("--recipe", type=click.Choice(RECIPES), default="default", help="Named settings.")
 @click.option("--batch", type=Whole(1), help="Pictures in a step.")
 @click.option("--lr", type=Positive(), help="The highest learning rate.")
-@click.option("--seed", type=Whole(0), default="0", help="Two runs of one seed start alike.")
+@click.option("--seed", type=Whole(0), default="0", help="Where chance begins; 0 if not given.")
 @input_option
 @root_option
 @click.option("--download", is_flag=True, help="Fetch the data set if it is not there.")
-@click.option(
-    "--allow-unreadable", is_flag=True, help="Go on without pictures that cannot be read."
-)
+@allow_unreadable_option
 @click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where to compute.")
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), default="auto", help="The precision to train in."
 )
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
     network: str,
     data: str,
     output: Path | None,
@@ -83,4 +85,29 @@ def command(
     of pictures for each class (or with those in train, val and test), or one of digits, mnist,
     fashion-mnist, cifar10, cifar100. Ctrl-C ends the training early and keeps the best weights.
     """
-    raise NotImplementedError
+    result = striate.train(
+        network,
+        data,
+        output=output,
+        epochs=epochs,
+        seconds=seconds,
+        recipe=recipe,
+        batch=batch,
+        lr=lr,
+        seed=seed,
+        input=shape,
+        root=root,
+        download=download,
+        allow_unreadable=allow_unreadable,
+        device=device,
+        precision=precision,
+    )
+    if as_json:
+        click.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=1))
+    elif result.test is not None:
+        click.echo(f"\n{result.test.table()}")
+    folder = result.run.folder
+    if result.interrupted:
+        click.echo(f"interrupted: the best weights so far are in {folder}", err=True)
+    click.echo(f"report: {folder / 'report.html'}", err=True)
+    context.exit(INTERRUPTED if result.interrupted else DONE)
