@@ -28,7 +28,7 @@ def initialise(network: Network, seed: int | None = None) -> None:
     - before tanh or sigmoid: uniform within ±sqrt(6/(fan_in + fan_out)) (Glorot & Bengio 2010,
       eq. 16);
     - the layer that gives the scores, with no activation after it: normal of deviation 0.01
-      (Krizhevsky et al. 2012, section 5; Simonyan & Zisserman 2014, section 3.1);
+      (Krizhevsky et al. 2012, section 5; torchvision's VGG and MobileNetV2 have the same);
     - biases 0; batch normalisation scale 1, shift 0 and fresh statistics.
 
     The fans of a grouped convolution count what one unit is connected to. Without a seed the

@@ -131,7 +131,7 @@ class Network(nn.Module):
         for slot in dead:
             values[slot] = None
         values[output] = result
-        return result  # type: ignore[no-any-return]
+        return result
 
     def _explain(self, image: Tensor, error: Exception) -> None:
         """Raise what is wrong with a batch in the user's terms, if the batch is what is wrong."""
