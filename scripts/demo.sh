@@ -21,8 +21,8 @@ show striate size "$net"
 say "The network as a picture:"
 show striate draw "$net" -o "$out/digits.svg"
 
-say "Trained on scikit-learn's handwritten digits:"
-show striate train "$net" digits -o "$out/run"
+say "Trained for ten seconds on scikit-learn's handwritten digits:"
+show striate train "$net" digits --seconds 10 -o "$out/run"
 
 say "Tested on digits that it has not seen:"
 show striate test "$out/run"
@@ -41,7 +41,7 @@ END
 say "What to try next"
 cat <<END
   $bin/striate size resnet50
-  $bin/striate train resnet18 FOLDER     a folder of your pictures, one folder for each class
+  $bin/striate train quick FOLDER        your own pictures, one folder for each class
   $bin/striate zoo                       the networks that are built in
   edit $net and run make demo again
 END
