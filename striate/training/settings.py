@@ -131,10 +131,14 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 """Named settings; what they do not name is as `Settings` and `choose` have it."""
 
+PLAIN_SHARE = 0.2
+"""The share of a recipe's rates that a network without batch normalisation is trained at."""
+
 
 def choose(
     images: int,
     channels: int,
+    normalised: bool,
     *,
     recipe: str = "default",
     epochs: float | None = None,
@@ -148,7 +152,8 @@ def choose(
     """The settings for a training set of that many images, with the user's wishes on top.
 
     Small sets get smaller batches, more epochs and more augmentation; colour pictures are mirrored,
-    grey ones (digits, letters) are not. Raises UserError on impossible wishes.
+    grey ones (digits, letters) are not. A network that is not `normalised` by batch normalisation
+    takes smaller steps. Raises UserError on impossible wishes.
     """
     if recipe not in RECIPES:
         raise UserError(f"there is no recipe '{recipe}'; there are: {', '.join(RECIPES)}")
@@ -170,9 +175,11 @@ def choose(
         device=device,
         precision=precision,
     )
+    named = replace(base, **RECIPES[recipe])
+    if not normalised:
+        named = replace(named, lr=PLAIN_SHARE * named.lr, adam_lr=PLAIN_SHARE * named.adam_lr)
     wishes = {"batch": batch, "lr": lr}
-    wanted = {name: value for name, value in wishes.items() if value is not None}
-    return replace(base, **{**RECIPES[recipe], **wanted})
+    return replace(named, **{name: wish for name, wish in wishes.items() if wish is not None})
 
 
 def default_epochs(images: int) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from striate.data import DataSet, open_data, write_split
 from striate.files import write_whole
-from striate.graph import find_source
+from striate.graph import find_source, load_graph
 from striate.layers import Shape
 from striate.modules import build
 from striate.source import Source
@@ -91,6 +91,7 @@ def fit(
     settings = choose(
         len(pictures.train),
         shape[0],
+        any(node.kind == "bn" for node in load_graph(adapted)),
         recipe=recipe,
         epochs=epochs,
         seconds=seconds,
