@@ -178,7 +178,7 @@ def choose(
     named = replace(base, **RECIPES[recipe])
     if not normalised:
         named = replace(named, lr=PLAIN_SHARE * named.lr, adam_lr=PLAIN_SHARE * named.adam_lr)
-    wishes = {"batch": batch, "lr": lr}
+    wishes: dict[str, Any] = {"batch": batch, "lr": lr}
     return replace(named, **{name: wish for name, wish in wishes.items() if wish is not None})
 
 
