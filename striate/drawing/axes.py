@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
 
-from striate.drawing.scene import GREY, INK, Line, Point, Rect, Shape, Text
+from striate.drawing.scene import GREY, INK, Line, Point, Rect, Shape, Text, text_width
 
 GRID = "#e6e6e6"
 FRAME = "#8c8c8c"
@@ -62,6 +62,11 @@ class Axis:
     ticks: tuple[float, ...]
     log: bool = False
 
+    @property
+    def room(self) -> float:
+        """How much room the ticks' texts take beside a vertical axis."""
+        return 12 + max((text_width(tick_text(tick), _TICK_SIZE) for tick in self.ticks), default=0)
+
     def share(self, value: float) -> float:
         """How far along the axis a value lies, from 0 to 1."""
         if self.log:
@@ -111,7 +116,7 @@ class Frame:
         )
 
     def shapes(self, x_label: str, y_label: str) -> list[Shape]:
-        """The grid, the frame, ticks and labels. They stand up to 44 units outside."""
+        """The grid, the frame, ticks and labels: `y.room + 14` to the left, 34 units below."""
         shapes: list[Shape] = []
         for tick in self.y.ticks:
             _, y = self.place(self.x.low, tick)
@@ -126,7 +131,7 @@ class Frame:
         shapes.append(Text(middle, self.bottom + 31, x_label, 10, "middle", colour=GREY))
         shapes.append(
             Text(
-                self.left - 42,
+                self.left - self.y.room - 3,
                 (self.top + self.bottom) / 2,
                 y_label,
                 10,

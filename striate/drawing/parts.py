@@ -123,8 +123,10 @@ def _length(chain: Chain) -> int:
                 total += 1
             case Fork(branches, _):
                 total += 1 + max(map(_length, branches))
-            case Block() | Fold():
-                total += _length(piece.chain)
+            case Block(_, inner):
+                total += _length(inner)
+            case Fold(inner, count):
+                total += count * _length(inner)
     return total
 
 
@@ -220,7 +222,7 @@ class _Gatherer:
                 self._part(part)
             return
         opened = _chain(self.graph, parts)
-        if sum(not isinstance(piece, Stage) for piece in opened) > 1:
+        if _composites(opened) > 1:
             for piece in opened:
                 self._add(piece)
         else:
@@ -245,6 +247,16 @@ class _Gatherer:
             else:
                 self.found.extend(Stage(node) for node in kept)
         self.found.append(piece)
+
+
+def _composites(chain: Chain) -> int:
+    """How many forks and blocks stand one after the other."""
+    return sum(
+        piece.count * _composites(piece.chain)
+        if isinstance(piece, Fold)
+        else not isinstance(piece, Stage)
+        for piece in chain
+    )
 
 
 def _round(graph: Graph, series: Series, inside: bool) -> Chain:

@@ -58,14 +58,15 @@ def line_plot(
     points = [_finite(one, log_y) for one in series]
     everything = [point for runs in points for run in runs for point in run]
     top = 34.0 + (18.0 if len(series) > 1 else 0.0)
-    left, right, bottom = 58.0, 14.0, 42.0
-    heading = title_text(shortened(title, 12, width - left - right), left, 18)
+    right, bottom = 14.0, 42.0
+    heading = title_text(shortened(title, 11.3, width - 2 * right), right, 18)
     if not everything:
         note = Text(width / 2, height / 2, "nothing to show yet", 10, "middle", colour=GREY)
         return Scene(width, height, (heading, note), title)
     xs, ys = zip(*everything, strict=True)
     y_axis = log_axis(min(ys), max(ys)) if log_y else linear_axis(min(ys), max(ys))
     x_axis = linear_axis(min(xs), max(xs), margin=0.015)
+    left = y_axis.room + 16
     frame = Frame(left, top, width - left - right, height - top - bottom, x_axis, y_axis)
     shapes: list[Shape] = [heading, *frame.shapes(x_label, y_label)]
     for index, runs in enumerate(points):
@@ -197,7 +198,7 @@ def reliability(
     """
     axis = Axis(0, 1, (0, 0.2, 0.4, 0.6, 0.8, 1))
     frame = Frame(58, 34, 240, 240, axis, axis)
-    shapes: list[Shape] = [title_text(title, 58, 18)]
+    shapes: list[Shape] = [title_text(title, 14, 18)]
     shapes += frame.shapes("confidence", "accuracy")
     total = sum(counts) or 1
     for centre, right, count in zip(confidence, accuracy, counts, strict=True):
