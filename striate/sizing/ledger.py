@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from striate.errors import show_problem
+from striate.errors import UserError, show_problem
 from striate.graph import IMAGE, Graph, Node, load_graph
 from striate.layers import Pair, Shape, product
 from striate.layers.compact import compact
@@ -118,6 +118,8 @@ def size(
     `input` (C, H, W) stands in for the text's own. Raises UserError when there is no such network
     and NotationError when its text is wrong.
     """
+    if batch < 1:
+        raise UserError(f"a batch holds at least 1 image, not {batch}")
     graph = load_graph(what, input=input)
     fields = receptive_fields(graph)
     rows = tuple(

@@ -131,10 +131,11 @@ def _reads(first: Step, dilation: Step, kernel_size: int) -> range:
 
 
 def _span(source: Field, units: range) -> Rows | None:
-    """The hull of what these units see; later units never see earlier rows."""
-    first = next((rows for unit in units if (rows := source.rows(unit))), None)
-    last = next((rows for unit in reversed(units) if (rows := source.rows(unit))), None)
-    return (first[0], last[1]) if first and last else None
+    """The hull of what these units see; of units of one phase, later ones see later rows."""
+    phases = len(source.phases)
+    outer = units if len(units) <= 2 * phases else (*units[:phases], *units[-phases:])
+    seen = [rows for unit in outer if (rows := source.rows(unit))]
+    return (min(rows[0] for rows in seen), max(rows[1] for rows in seen)) if seen else None
 
 
 def _hull(fields: list[Field], length: int) -> Field:

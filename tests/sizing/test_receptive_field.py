@@ -183,7 +183,7 @@ def supports(graph: Graph, run: Run, units: Iterable[int]) -> list[tuple[int, in
     return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=chains())
 def test_fields_are_where_the_gradient_is(averaging: Run, text: str) -> None:
     """Every unit whose field lies inside the image: size and place, all phases, all branches.
