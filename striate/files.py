@@ -13,7 +13,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader finds the old content or the new one, never a part.
 
     The content goes to a new file in the same folder, is flushed to the disk and takes the place of
-    the old one in one step. Raises OSError, and leaves nothing behind, when it cannot be written.
+    the old one in one step. Raises OSError that names the file, and leaves nothing behind, when
+    it cannot be written.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -23,9 +24,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 

@@ -19,16 +19,17 @@ from striate.training.settings import Settings
 class Batches:
     """Endless shuffled, augmented batches of a training set.
 
-    `images` is uint8 N×H×W×C and `labels` int64 N, both on the device that trains. Each item is
-    `(pictures uint8 or float32 B×H×W×C, labels B)`; every epoch visits every picture once, but for
-    a last batch that is not full. Every random choice comes from `generator`.
+    `images` is uint8 N×H×W×C and `labels` int64 N. The labels and `generator` are on the device
+    that trains, where the batches come to be; pictures that are too many for it may lie elsewhere.
+    Each item is `(pictures uint8 or float32 B×H×W×C, labels B)`; every epoch visits every picture
+    once, but for a last batch that is not full. Every random choice comes from `generator`.
     """
 
     def __init__(
         self, images: Tensor, labels: Tensor, settings: Settings, generator: torch.Generator
     ) -> None:
         self.images, self.labels, self.settings = images, labels, settings
-        self.generator = generator
+        self.generator, self.device = generator, generator.device
         self.size = min(settings.batch, len(labels))
         self.steps_per_epoch = len(labels) // self.size
         height, width = images.shape[1:3]
@@ -38,9 +39,7 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         epoch = 0
         while True:
-            order = torch.randperm(
-                len(self.labels), generator=self.generator, device=self.images.device
-            )
+            order = torch.randperm(len(self.labels), generator=self.generator, device=self.device)
             for step in range(self.steps_per_epoch):
                 chosen = order[step * self.size : (step + 1) * self.size]
                 yield self._augment(chosen, epoch), self.labels[chosen]
@@ -48,7 +47,7 @@ class Batches:
 
     def _augment(self, chosen: Tensor, epoch: int) -> Tensor:
         settings = self.settings
-        batch = self.images[chosen]
+        batch = self.images[chosen.to(self.images.device)].to(self.device)
         turned = settings.rotate > 0 or settings.zoom > 0
         if any(self.reach) and not turned:
             batch = self._shifted(batch)
@@ -113,13 +112,13 @@ class Batches:
         return ((pictures - mean) * contrast + mean * brightness).clamp_(0, 255)
 
     def _random(self, count: int) -> Tensor:
-        return torch.rand(count, generator=self.generator, device=self.images.device)
+        return torch.rand(count, generator=self.generator, device=self.device)
 
     def _within(self, limit: float, count: int) -> Tensor:
         return (self._random(count) * 2 - 1) * limit
 
     def _whole(self, below: int, count: int) -> Tensor:
-        return torch.randint(below, (count,), generator=self.generator, device=self.images.device)
+        return torch.randint(below, (count,), generator=self.generator, device=self.device)
 
 
 def _pad(batch: Tensor, down: int, right: int) -> Tensor:
@@ -133,7 +132,7 @@ def _pad(batch: Tensor, down: int, right: int) -> Tensor:
 
 
 def _mirror(size: int, pad: int, device: torch.device) -> Tensor:
-    """Indices of a line mirrored at its ends without repeating the end itself."""
-    positions = torch.arange(-pad, size + pad, device=device).abs()
+    """Indices of a line mirrored at its ends, again and again, without repeating the end itself."""
     last = size - 1
+    positions = torch.arange(-pad, size + pad, device=device) % max(1, 2 * last)
     return last - (last - positions).abs()

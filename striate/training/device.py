@@ -58,11 +58,13 @@ def keep_large_blocks() -> None:
     """Tell glibc to keep freed memory, so that each step reuses the pages of the last.
 
     Without it every large tensor is mapped afresh and zeroed by the kernel, at each step. Does
-    nothing where glibc is not found, or when the environment has STRIATE_KEEP_MEMORY=0.
+    nothing with another C library, or when the environment has STRIATE_KEEP_MEMORY=0.
     """
     if os.environ.get("STRIATE_KEEP_MEMORY") == "0" or platform.libc_ver()[0] != "glibc":
         return
-    mallopt = ctypes.CDLL(None).mallopt
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
     mallopt(_M_MMAP_MAX, 0)
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(_M_TOP_PAD, 256 * 2**20)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from striate.data import Preprocess, native_shape
-from striate.errors import ShapeError, UserError
-from striate.graph import load_graph
+from striate.errors import Problem, ShapeError, UserError
+from striate.graph import Graph, load_graph
 from striate.graph.adapt import adapt
-from striate.layers import Shape, show
+from striate.layers import Shape, product, show
 from striate.source import Source
 
 
@@ -57,8 +57,19 @@ def fit_to_data(source: Source, input: Shape, classes: int) -> tuple[Source, str
     """The text for these images and classes, and a notice when the number of classes changed."""
     before = load_graph(source, input=input).output
     adapted = adapt(source, input=input, classes=classes)
+    _require_scores(load_graph(adapted), classes)
     changed = before[0] != classes
     return adapted, f"{classes} classes in place of {before[0]}" if changed else ""
+
+
+def _require_scores(graph: Graph, classes: int) -> None:
+    """Raise ShapeError for a network whose output is a map rather than one score a class."""
+    if product(graph.output) != classes:
+        message = (
+            f"the network ends in {show(graph.output)} values, but {classes} classes take one "
+            "score each. End it with -> gap, or with -> fc"
+        )
+        raise ShapeError(graph.source, [Problem(message, graph.nodes[-1].span)])
 
 
 def preprocess_for(input: Shape) -> Preprocess:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,20 +20,25 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.data import DataSet
-from striate.errors import StriateError
+from striate.data.pictures import Pixels
+from striate.errors import StriateError, UserError
+from striate.graph import Graph
 from striate.modules import Network
 from striate.training.augment import Batches
 from striate.training.average import Average
 from striate.training.device import Machine
 from striate.training.evaluate import probabilities
 from striate.training.optimise import Optimizer
-from striate.training.prepare import to_input
+from striate.training.prepare import ends_in_softmax, to_input
 from striate.training.run import Normalise
 from striate.training.settings import Settings
-from striate.training.whiten import first_convolution, whiten
+from striate.training.whiten import first_convolution, pictures_to_sample, whiten
 
 LOOKS = 12
 """How often a training looks at the validation pictures, at most."""
+
+SHARE_FOR_PICTURES = 0.5
+"""The share of a GPU's free memory that a training set may take; a larger one stays outside."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +103,28 @@ def train_network(
 ) -> Trained:
     """Train a classifier in place on `data.train`, choosing by `data.val`.
 
-    The network's output is K scores for the K classes. A KeyboardInterrupt ends the training early
-    with what was best so far. Raises StriateError when the loss stops being a finite number.
+    The network's output is K scores for the K classes, or their softmax. A KeyboardInterrupt ends
+    the training early, with a last look at what it has come to; a second one leaves that out.
+    Raises StriateError when the loss stops being a finite number, and UserError for batches that
+    are too large for the device or too small for batch normalisation.
     """
     generator = torch.Generator(machine.device).manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
-    images = torch.from_numpy(data.train.images).to(machine.device)
-    labels = torch.from_numpy(data.train.labels).to(machine.device)
+    images = resident(data.train.images, machine.device)
+    labels = torch.tensor(data.train.labels, device=machine.device)
     network.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     convolution = first_convolution(network) if settings.whiten else None
     if convolution is not None:
-        sample = torch.randperm(len(images), generator=generator, device=machine.device)[:5_000]
-        whiten(convolution, to_input(images[sample], normalise, torch.float32), generator)
+        order = torch.randperm(len(images), generator=generator, device=machine.device)
+        sample = images[order[: pictures_to_sample(*images.shape[1:])].to(images.device)]
+        whiten(
+            convolution, to_input(sample.to(machine.device), normalise, torch.float32), generator
+        )
     optimizer = Optimizer(network, settings)
     lower_precision(network, machine.dtype)
     batches = Batches(images, labels, settings, generator)
+    require_statistics(network.graph, batches.size)
+    scores_of = to_train(network)
     average = Average(network, optimizer, settings.average)
     clock = Clock(settings, batches)
     tally = Tally(machine.device)
@@ -119,24 +132,35 @@ def train_network(
     rows: list[Row] = []
     interrupted = False
 
-    def look() -> None:
-        """Validate, keep the weights if they are the best, tell the watcher."""
-        nonlocal tally
+    def validate() -> tuple[float, float]:
         with average.in_place():
             seen = probabilities(
                 network, data.val.images, normalise, device=machine.device, precision=machine.dtype
             )
-            rows.append(clock.row(settings, tally, *score(seen, data.val.labels)))
-            weights = average.state() if best.accepts(rows[-1]) else None
-        best.weights = weights or best.weights
-        watcher.row(rows[-1], weights)
+        return score(seen, data.val.labels)
+
+    def look(validation: tuple[float, float]) -> None:
+        """Keep the weights if they are the best, and tell the watcher."""
+        nonlocal tally
+        row = clock.row(settings, tally, *validation)
+        weights = average.state()
+        rows.append(row)
+        kept = best.take(row, weights)
         tally = Tally(machine.device)
+        watcher.row(row, weights if kept else None)
+
+    def mean_loss() -> float:
+        """The loss of late, which the steps until now have led to."""
+        loss = tally.mean_loss()
+        if clock.steps and not math.isfinite(loss):
+            raise StriateError(_diverged(clock.steps, settings))
+        return loss
 
     network.train()
     try:
         clock.start()
         for pictures, answers in batches:
-            scores = network(to_input(pictures, normalise, machine.dtype)).float().flatten(1)
+            scores = scores_of(to_input(pictures, normalise, machine.dtype)).float().flatten(1)
             loss = functional.cross_entropy(
                 scores, answers, label_smoothing=settings.label_smoothing
             )
@@ -146,21 +170,65 @@ def train_network(
             tally.add(loss.detach(), scores.detach(), answers)
             clock.stop()
             if clock.to_show():
-                watcher.step(clock.moment(tally.mean_loss()))
+                watcher.step(clock.moment(mean_loss()))
             if clock.to_look():
-                if not math.isfinite(tally.mean_loss()):
-                    raise StriateError(_diverged(clock.steps, settings))
-                look()
+                mean_loss()
+                look(validate())
+                clock.start()
             if clock.over:
                 break
-            clock.start()
     except KeyboardInterrupt:
         interrupted = True
-        if not rows:
-            look()
+        if not rows or rows[-1].step < clock.steps:
+            mean_loss()
+            try:
+                look(validate())
+            except KeyboardInterrupt:
+                if best.is_empty:
+                    look((math.nan, math.nan))
+    except torch.OutOfMemoryError:
+        raise UserError(_out_of_memory(batches.size, machine)) from None
     return Trained(
         best.weights, tuple(rows), best.row, clock.steps, clock.epoch, clock.seconds, interrupted
     )
+
+
+def resident(images: Pixels, device: torch.device) -> Tensor:
+    """The pictures as a tensor: on the device when they leave it room, else where they lie.
+
+    A map of a file stays one on the CPU, and its pages are read as batches ask for them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writ")
+        tensor = torch.from_numpy(images)
+    if device.type != "cuda":
+        return tensor
+    free, _ = torch.cuda.mem_get_info(device)
+    return tensor.to(device) if tensor.nbytes < free * SHARE_FOR_PICTURES else tensor
+
+
+def to_train(network: Network) -> Callable[[Tensor], Tensor]:
+    """What computes a network's scores: all of it, or all before the softmax that it ends in.
+
+    The loss has a softmax of its own; probabilities in the place of scores would train slowly.
+    """
+    last = network.graph.nodes[-1]
+    if not ends_in_softmax(network.graph):
+        return network
+    name = network.graph.nodes[last.inputs[0]].name
+    return lambda pictures: network.run_to(pictures, [name])[name]
+
+
+def require_statistics(graph: Graph, batch: int) -> None:
+    """Raise UserError if batch normalisation would get one value a channel, which has no spread."""
+    if batch > 1:
+        return
+    for node in graph:
+        if node.kind == "bn" and math.prod(node.output[1:]) == 1:
+            raise UserError(
+                f"batch: found 1, but {node.name} normalises one value of each picture over the "
+                "batch, so a step takes 2 pictures or more. Give --batch 2 or more"
+            )
 
 
 def rate_share(progress: float, warmup: float) -> float:
@@ -187,7 +255,11 @@ def score(seen: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, 
 
 
 class Clock:
-    """Counts steps and the seconds spent in them; knows how far the training is."""
+    """Counts steps and the seconds spent in them; knows how far the training is.
+
+    Its seconds are those that pass from `start`, which follows each look, to the last `stop`: work
+    that a GPU still has in its queue is in the seconds of the steps that wait for it.
+    """
 
     def __init__(self, settings: Settings, batches: Batches) -> None:
         self.settings = settings
@@ -208,12 +280,14 @@ class Clock:
         )
 
     def start(self) -> None:
-        """A step begins."""
+        """Steps begin, or go on after something else."""
         self._started = time.perf_counter()
 
     def stop(self) -> None:
         """A step has ended."""
-        spent = time.perf_counter() - self._started
+        now = time.perf_counter()
+        spent = now - self._started
+        self._started = now
         self.seconds += spent
         self._recent.append(spent)
         self.steps += 1
@@ -321,25 +395,43 @@ class Best:
 
     def __init__(self, pictures: int) -> None:
         self.pictures = pictures
-        self.weights: dict[str, Tensor] = {}
         self._top = 0.0
-        self._row: Row | None = None
+        self._kept: tuple[Row, dict[str, Tensor]] | None = None
 
-    def accepts(self, row: Row) -> bool:
-        """Whether the weights of this row are to be kept."""
+    def take(self, row: Row, weights: dict[str, Tensor]) -> bool:
+        """Keep these weights unless they are clearly worse; tells whether they are kept.
+
+        Weights that were not validated, since there was no time to, are kept if there are no other.
+        """
+        if self._kept is not None and not self._is_good(row):
+            return False
+        self._top = max(self._top, 0.0 if math.isnan(row.val_accuracy) else row.val_accuracy)
+        self._kept = row, weights
+        return True
+
+    def _is_good(self, row: Row) -> bool:
+        if not self.pictures:
+            return True
         likely = (self._top * self.pictures + 1) / (self.pictures + 2)
         spread = math.sqrt(likely * (1 - likely) / (self.pictures + 2))
-        worse = self._row is not None and row.val_accuracy < self._top - spread
-        self._top = max(self._top, row.val_accuracy if self.pictures else 0.0)
-        if not worse:
-            self._row = row
-        return not worse
+        return row.val_accuracy >= self._top - spread
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no weights are kept yet."""
+        return self._kept is None
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that are kept."""
+        assert self._kept is not None
+        return self._kept[1]
 
     @property
     def row(self) -> Row:
         """The row whose weights are kept."""
-        assert self._row is not None
-        return self._row
+        assert self._kept is not None
+        return self._kept[0]
 
 
 def _diverged(step: int, settings: Settings) -> str:
@@ -347,3 +439,8 @@ def _diverged(step: int, settings: Settings) -> str:
         f"the training diverged: the loss is not a finite number at step {step}. "
         f"Try a smaller rate, such as --lr {settings.lr / 4:g}"
     )
+
+
+def _out_of_memory(batch: int, machine: Machine) -> str:
+    smaller = f"Give a smaller one, such as --batch {max(1, batch // 2)}, or smaller pictures"
+    return f"{machine.device}: a batch of {batch} takes more memory than there is. {smaller}"

@@ -26,12 +26,17 @@ def to_input(batch: Tensor, normalise: Normalise, dtype: torch.dtype) -> Tensor:
     return values.to(dtype).permute(0, 3, 1, 2)
 
 
+def ends_in_softmax(graph: Graph) -> bool:
+    """Whether a network's outputs are probabilities already."""
+    return isinstance(graph.nodes[-1].layer, Softmax)
+
+
 def to_scores(graph: Graph, output: Tensor) -> Tensor:
     """A network's output as scores N×K in float32, whose softmax are the classes' probabilities.
 
     A network that ends in a softmax of its own gives these already: their logarithms are scores.
     """
     scores = output.float().flatten(1)
-    if isinstance(graph.nodes[-1].layer, Softmax):
+    if ends_in_softmax(graph):
         return scores.clamp_min(torch.finfo(torch.float32).tiny).log()
     return scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -44,9 +45,10 @@ class Display:
         """Progress in training."""
         left = moment.seconds / moment.progress - moment.seconds if moment.progress else math.inf
         epochs = f" of {self.epochs:g}" if self.epochs else ""
+        loss = f"  loss {moment.loss:.3f}" if math.isfinite(moment.loss) else ""
         text = (
             f"epoch {moment.epoch:.1f}{epochs} {bar(moment.progress)} {moment.progress:4.0%}  "
-            f"{moment.rate:,.0f} images/s  {clock(left)} left  loss {moment.loss:.3f}"
+            f"{moment.rate:,.0f} images/s  {clock(left)} left{loss}"
         )
         self._pass(text, moment.progress >= 1)
 
@@ -57,15 +59,20 @@ class Display:
             self.say(" epoch    time   images/s   train loss  accuracy     val loss  accuracy")
         self.say(
             f"{row.epoch:6.1f} {clock(row.seconds):>7} {row.images_per_second:>10,.0f}   "
-            f"{row.train_loss:10.4f}  {row.train_accuracy:8.2%}   "
+            f"{_or_dash(row.train_loss, '10.4f')}  {_or_dash(row.train_accuracy, '8.2%')}   "
             f"{_or_dash(row.val_loss, '10.4f')}  {_or_dash(row.val_accuracy, '8.2%')}"
         )
+
+    def end(self) -> None:
+        """Nothing more of this job: what stays on the screen are its rows."""
+        self._clear()
 
     def _pass(self, text: str, last: bool) -> None:
         """A line that the next one overwrites; in a log, one now and then."""
         now = time.monotonic()
         if self.live:
-            print(f"\r\x1b[2K{text}", end="", file=self.stream, flush=True)
+            shown = text[: shutil.get_terminal_size().columns - 1]
+            print(f"\r\x1b[2K{shown}", end="", file=self.stream, flush=True)
             if last:
                 self._clear()
         elif now - self._spoke >= _LOG_EVERY:

@@ -115,10 +115,7 @@ def create_folder(wanted: Path | None, data: str, network: str) -> Path:
         try:
             wanted.mkdir(parents=True)
         except FileExistsError:
-            raise UserError(
-                f"{wanted}: a run of this name is there already. Give another one with -o, or "
-                "leave -o out for a numbered one"
-            ) from None
+            raise taken(wanted) from None
         return wanted
     base = Path("runs") / f"{_plain(data)}-{_plain(network)}"
     base.parent.mkdir(parents=True, exist_ok=True)
@@ -130,6 +127,14 @@ def create_folder(wanted: Path | None, data: str, network: str) -> Path:
             return folder
         except FileExistsError:
             number += 1
+
+
+def taken(folder: Path) -> UserError:
+    """The mistake of wishing for a folder that is there already."""
+    return UserError(
+        f"{folder}: a run of this name is there already. Give another one with -o, or leave -o "
+        "out for a numbered one"
+    )
 
 
 def _plain(name: str) -> str:

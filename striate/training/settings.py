@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from striate.errors import UserError
@@ -12,6 +13,30 @@ from striate.errors import UserError
 OPTIMIZERS = ("muon", "sgd")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The numbers from `low` to `high` that a setting may be, without an end that is open."""
+
+    low: float
+    high: float
+    whole: bool = False
+    open_start: bool = False
+    open_end: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
+            return False
+        above = value > self.low if self.open_start else value >= self.low
+        return above and (value < self.high if self.open_end else value <= self.high)
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.whole else "a number"
+        if self.open_start:
+            return f"{kind} above 0, up to {self.high:g}"
+        below = "below " if self.open_end else ""
+        return f"{kind} from {self.low} to {below}{self.high}"
 
 
 @dataclass(frozen=True)
@@ -57,27 +82,14 @@ class Settings:
     precision: str = "auto"
 
     def __post_init__(self) -> None:
-        if (self.epochs is None) == (self.seconds is None):
+        if self.epochs is not None and self.seconds is not None:
             raise UserError("give either a number of epochs or a number of seconds, not both")
-        for name in ("epochs", "seconds", "lr", "adam_lr"):
-            value = getattr(self, name)
-            if value is not None:
-                _require(name, value, math.isfinite(value) and value > 0, "a number above 0")
-        _require("batch", self.batch, 1 <= self.batch <= 2**20, "a whole number from 1 to 2^20")
-        _require("seed", self.seed, 0 <= self.seed < 2**63, "a whole number from 0 to 2^63 - 1")
-        for name in ("momentum", "label_smoothing", "warmup", "average", "shift", "zoom", "colour"):
-            value = getattr(self, name)
-            _require(name, value, 0 <= value < 1, "a number from 0 to below 1")
-        _require("weight_decay", self.weight_decay, 0 <= self.weight_decay <= 1, "from 0 to 1")
-        _require("rotate", self.rotate, 0 <= self.rotate <= 180, "degrees from 0 to 180")
-        for name, known in (
-            ("recipe", tuple(RECIPES)),
-            ("optimizer", OPTIMIZERS),
-            ("device", DEVICES),
-            ("precision", PRECISIONS),
-        ):
-            value = getattr(self, name)
-            _require(name, value, value in known, f"one of {', '.join(known)}")
+        if self.epochs is None and self.seconds is None:
+            raise UserError("settings: found neither epochs nor seconds; expected one of them")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None or "None" not in str(field.type):
+                _check(field.name, value)
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json.dump` takes."""
@@ -86,36 +98,67 @@ class Settings:
     @classmethod
     def from_json(cls, data: object) -> Settings:
         """The settings that `to_json` came from. Raises UserError on anything else."""
-        known = {field.name: field.type for field in fields(cls)}
+        known = [field.name for field in fields(cls)]
         if not isinstance(data, Mapping):
-            raise UserError(f"settings: found {data!r}; expected an object")
+            raise UserError(f"settings: found {_shown(data)}; expected an object")
         if unknown := sorted(str(key) for key in set(data) - set(known)):
-            raise UserError(f"settings: unknown setting '{unknown[0]}'")
-        for name, value in data.items():
-            if not _is_of(str(known[name]), value):
-                raise UserError(f"settings: {name} is {value!r}; expected {known[name]}")
+            raise UserError(
+                f"settings: there is no setting '{unknown[0]}'.{_did_you_mean(unknown[0], known)}"
+            )
         return cls(**data)
 
 
-def _require(name: str, value: object, holds: bool, expected: str) -> None:
+_LARGEST = 1e9
+_SHARE = Numbers(0, 1, open_end=True)
+
+_NUMBERS = {
+    "epochs": Numbers(0, _LARGEST, open_start=True),
+    "seconds": Numbers(0, _LARGEST, open_start=True),
+    "lr": Numbers(0, _LARGEST, open_start=True),
+    "adam_lr": Numbers(0, _LARGEST, open_start=True),
+    "batch": Numbers(1, 2**20, whole=True),
+    "seed": Numbers(0, 2**63 - 1, whole=True),
+    "momentum": _SHARE,
+    "label_smoothing": _SHARE,
+    "warmup": _SHARE,
+    "average": _SHARE,
+    "shift": _SHARE,
+    "zoom": _SHARE,
+    "colour": _SHARE,
+    "weight_decay": Numbers(0, 1),
+    "rotate": Numbers(0, 180),
+}
+
+
+def _check(name: str, value: object) -> None:
+    """Raise UserError for a value that its setting cannot have."""
+    if numbers := _NUMBERS.get(name):
+        holds, expected = value in numbers, str(numbers)
+    elif known := _words().get(name):
+        holds, expected = value in known, f"one of {', '.join(known)}"
+    else:
+        holds, expected = isinstance(value, bool), "true or false"
     if not holds:
-        raise UserError(f"settings: {name} is {value!r}; expected {expected}")
+        raise UserError(f"settings: {name} is {_shown(value)}; expected {expected}")
 
 
-def _is_of(annotation: str, value: object) -> bool:
-    for word in annotation.split(" | "):
-        match word:
-            case "None" if value is None:
-                return True
-            case "bool" if isinstance(value, bool):
-                return True
-            case "int" if isinstance(value, int) and not isinstance(value, bool):
-                return True
-            case "float" if isinstance(value, int | float) and not isinstance(value, bool):
-                return True
-            case "str" if isinstance(value, str):
-                return True
-    return False
+def _words() -> dict[str, tuple[str, ...]]:
+    return {
+        "recipe": tuple(RECIPES),
+        "optimizer": OPTIMIZERS,
+        "device": DEVICES,
+        "precision": PRECISIONS,
+    }
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""
 
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -156,7 +199,10 @@ def choose(
     takes smaller steps. Raises UserError on impossible wishes.
     """
     if recipe not in RECIPES:
-        raise UserError(f"there is no recipe '{recipe}'; there are: {', '.join(RECIPES)}")
+        raise UserError(
+            f"there is no recipe '{recipe}'.{_did_you_mean(recipe, tuple(RECIPES))} "
+            f"There are: {', '.join(RECIPES)}"
+        )
     if epochs is None and seconds is None:
         epochs = default_epochs(images)
     small = images < 5_000

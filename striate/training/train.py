@@ -4,39 +4,51 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields, replace
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from striate.data import DataSet, open_data, write_split
+from striate.errors import StriateError
 from striate.files import write_whole
-from striate.graph import find_source, load_graph
+from striate.graph import find_source
 from striate.layers import Shape
-from striate.modules import build
+from striate.modules import Network, build
 from striate.source import Source
-from striate.training.device import choose_machine, keep_large_blocks
+from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.fitting import choose_input, fit_to_data, network_name, preprocess_for
+from striate.training.interrupts import interruptible
 from striate.training.loop import Row, Trained, Watcher, train_network
+from striate.training.prepare import ends_in_softmax
 from striate.training.progress import Display
 from striate.training.run import (
     METRICS,
     NETWORK,
+    RECORD,
     SPLIT,
+    WEIGHTS,
     Normalise,
     Record,
     Run,
     create_folder,
     finish,
     open_run,
+    taken,
     write_record,
     write_weights,
 )
 from striate.training.settings import choose
 
-_STATISTICS_PICTURES = 20_000
+_STATISTICS_PIXELS = 1 << 25
+_CHUNK_PIXELS = 1 << 22
+
+SOFTMAX_NOTICE = "the loss has a softmax of its own: training takes the scores before the last one"
 
 
 @dataclass(frozen=True)
@@ -70,12 +82,26 @@ def fit(
     """Train a network on the pictures of a data set and write its run folder.
 
     Arguments as of `striate train`. Raises UserError for a network, data, settings or a folder
-    that cannot be used, and StriateError when the training diverges; both before any file of the
-    user is touched. A KeyboardInterrupt ends the training with the best weights written.
+    that cannot be used, before the folder is made; StriateError when the training diverges. Ctrl-C
+    and SIGTERM end the training with the best weights written. A folder without weights is removed.
     """
     display = display or Display()
     keep_large_blocks()
     machine = choose_machine(device, precision)
+    settings_for = partial(
+        choose,
+        recipe=recipe,
+        epochs=epochs,
+        seconds=seconds,
+        batch=batch,
+        lr=lr,
+        seed=seed,
+        device=device,
+        precision=precision,
+    )
+    settings_for(images=1, channels=1, normalised=True)  # a bad wish is told before data are read
+    if output is not None and output.exists():
+        raise taken(output)
     source = find_source(network)
     shape, resized = choose_input(source, data, input)
     pictures = open_data(
@@ -88,24 +114,11 @@ def fit(
         progress=display.reading,
     )
     adapted, classes_changed = fit_to_data(source, shape, len(pictures.classes))
-    settings = choose(
-        len(pictures.train),
-        shape[0],
-        any(node.kind == "bn" for node in load_graph(adapted)),
-        recipe=recipe,
-        epochs=epochs,
-        seconds=seconds,
-        batch=batch,
-        lr=lr,
-        seed=seed,
-        device=device,
-        precision=precision,
-    )
-    display.epochs = settings.epochs
-    notices = tuple(filter(None, (resized, classes_changed, *pictures.notices)))
-    folder = create_folder(output, pictures.name, network_name(network))
-    for notice in notices:
-        display.say(f"note: {notice}")
+    module = build(adapted, seed=seed)
+    normalised = any(node.kind == "bn" for node in module.graph)
+    settings = settings_for(images=len(pictures.train), channels=shape[0], normalised=normalised)
+    softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
+    notices = tuple(filter(None, (resized, classes_changed, softmax, *pictures.notices)))
     record = Record(
         network=network_name(network),
         data=data,
@@ -119,36 +132,89 @@ def fit(
         environment=machine.describe(),
         notices=notices,
     )
-    write_whole(folder / NETWORK, adapted.text.rstrip("\n") + "\n")
-    write_split(folder / SPLIT, pictures.assignment, pictures.classes)
-    write_record(folder, record)
+    folder = create_folder(output, pictures.name, network_name(network))
+    display.epochs = settings.epochs
+    for notice in notices:
+        display.say(f"note: {notice}")
     display.say(opening(folder, pictures))
-    network_module = build(replace(adapted, name=str(folder / NETWORK)), seed=seed)
+    with removed_without_weights(folder):
+        write_whole(folder / NETWORK, adapted.text.rstrip("\n") + "\n")
+        write_split(folder / SPLIT, pictures.assignment, pictures.classes)
+        write_record(folder, record)
+        trained = _train_into(folder, module, pictures, record, machine, display)
+    return Outcome(open_run(folder), pictures, trained)
+
+
+def _train_into(
+    folder: Path,
+    network: Network,
+    data: DataSet,
+    record: Record,
+    machine: Machine,
+    display: Display,
+) -> Trained:
+    """Train, writing the metrics at each look and the weights whenever they are the best."""
     rows: list[Row] = []
+
+    def write(weights: dict[str, Tensor], best: Row, interrupted: bool) -> None:
+        write_weights(folder, weights)
+        finish(folder, record, results(best, rows[-1], interrupted))
 
     def on_row(row: Row, weights: dict[str, Tensor] | None) -> None:
         rows.append(row)
         display.row(row)
         write_whole(folder / METRICS, metrics_csv(rows))
         if weights is not None:
-            write_weights(folder, weights)
+            write(weights, row, interrupted=True)
 
     watcher = Watcher(step=display.step, row=on_row)
-    trained = train_network(network_module, pictures, record.normalise, settings, machine, watcher)
-    finish(folder, record, summary(trained))
-    return Outcome(open_run(folder), pictures, trained)
+    with interruptible() as interrupts:
+        try:
+            trained = train_network(
+                network, data, record.normalise, record.settings, machine, watcher
+            )
+        except StriateError as error:
+            if not (folder / WEIGHTS).exists():
+                raise
+            raise StriateError(f"{error}\nThe best weights before that are in {folder}") from None
+        finally:
+            interrupts.ignore()
+            display.end()
+        rows = list(trained.rows)
+        write_whole(folder / METRICS, metrics_csv(rows))
+        write(trained.weights, trained.best, trained.interrupted)
+    return trained
+
+
+@contextmanager
+def removed_without_weights(folder: Path) -> Iterator[None]:
+    """Take a new run's folder away when it comes to no weights, and with it only what we wrote."""
+    try:
+        yield
+    except BaseException:
+        if not (folder / WEIGHTS).exists():
+            with suppress(OSError):
+                for name in (NETWORK, RECORD, SPLIT, METRICS):
+                    (folder / name).unlink(missing_ok=True)
+                folder.rmdir()
+        raise
 
 
 def statistics(data: DataSet) -> Normalise:
     """Mean and standard deviation of each channel over the training pictures, in 0…255.
 
-    Of up to 20 000 of them, evenly spaced. A channel that never changes is divided by 1.
+    Of all of them, or of evenly spaced ones when they are many. A channel that never changes is
+    divided by 1.
     """
-    step = max(1, len(data.train) // _STATISTICS_PICTURES)
+    height, width, channels = data.train.images.shape[1:]
+    step = max(1, math.ceil(len(data.train) * height * width / _STATISTICS_PIXELS))
     images = data.train.images[::step]
-    pixels = np.stack(
-        [np.bincount(images[..., c].reshape(-1), minlength=256) for c in range(images.shape[3])]
-    )
+    chunk = max(1, _CHUNK_PIXELS // (height * width))
+    pixels = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(images), chunk):
+        for channel, counts in enumerate(pixels):
+            part = images[start : start + chunk, ..., channel]
+            counts += np.bincount(part.reshape(-1), minlength=256)
     values = np.arange(256)
     mean = (pixels * values).sum(1) / pixels.sum(1)
     variance = (pixels * (values - mean[:, None]) ** 2).sum(1) / pixels.sum(1)
@@ -166,15 +232,15 @@ def metrics_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def summary(trained: Trained) -> dict[str, float | int | bool | None]:
-    """What a record's results say of a training."""
+def results(best: Row, last: Row, interrupted: bool) -> dict[str, float | int | bool | None]:
+    """What a record says of a training: how far it went, and which row's weights are kept."""
     return {
-        "seconds": round(trained.seconds, 3),
-        "epochs": round(trained.epochs, 3),
-        "steps": trained.steps,
-        "best_step": trained.best.step,
-        "val_accuracy": None if np.isnan(trained.best.val_accuracy) else trained.best.val_accuracy,
-        "interrupted": trained.interrupted,
+        "seconds": round(last.seconds, 3),
+        "epochs": round(last.epoch, 3),
+        "steps": last.step,
+        "best_step": best.step,
+        "val_accuracy": None if math.isnan(best.val_accuracy) else best.val_accuracy,
+        "interrupted": interrupted,
     }
 
 

@@ -1,0 +1,50 @@
+"""Ctrl-C and a request to terminate, as a training takes them: it ends, and what it has is kept."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HEARD = 2
+"""Signals that interrupt: the first ends the training, the second its last validation."""
+
+
+class Interrupts:
+    """Turns SIGINT and SIGTERM into KeyboardInterrupt, twice; what comes after goes unheard."""
+
+    def __init__(self) -> None:
+        self._left = _HEARD
+
+    def ignore(self) -> None:
+        """From here on nothing is interrupted: what must be written is being written."""
+        self._left = 0
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """The handler of both signals."""
+        if self._left > 0:
+            self._left -= 1
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[Interrupts]:
+    """Handle the signals for a while, then as before.
+
+    A signal that the process was told to ignore stays ignored. Signals reach the main thread alone:
+    in any other nothing is changed.
+    """
+    interrupts = Interrupts()
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, interrupts.handle)
+    try:
+        yield interrupts
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
