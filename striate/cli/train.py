@@ -105,7 +105,11 @@ def command(
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=1))
     elif result.test is not None:
-        click.echo(f"\n{result.test.table()}")
+        low, high = result.test.interval
+        click.echo(
+            f"test accuracy {result.test.accuracy:.2%} on {result.test.images:,} pictures "
+            f"(95 % interval {low:.2%} to {high:.2%})"
+        )
     folder = result.run.folder
     if result.interrupted:
         click.echo(f"interrupted: the best weights so far are in {folder}", err=True)
