@@ -134,15 +134,14 @@ def _aligned(header: str, cells: list[str]) -> list[str]:
 
 def _summary(ledger: Ledger, width: int) -> list[str]:
     rows, totals = ledger.rows, ledger.totals
-    of = "the batch" if ledger.batch > 1 else "one image"
     columns = {
         "parameters": [row.parameters for row in rows],
         "MACs": [row.macs for row in rows],
         "bytes": [row.output_bytes for row in rows],
     }
     return [
-        f"{big(totals.parameters)} parameters · {big(totals.macs)} MACs = {big(totals.flops)} FLOPs"
-        f" · outputs {big_bytes(totals.output_bytes)} for {of}",
+        f"{big(totals.parameters)} parameters · {big(totals.macs)} MACs ({big(totals.flops)} FLOPs)"
+        f" · {big_bytes(totals.output_bytes)} of outputs",
         *(_largest(f"most {name}:", rows, values, width) for name, values in columns.items()),
     ]
 
