@@ -111,7 +111,7 @@ def _predictions(
 ) -> Iterator[Prediction]:
     from striate.training.evaluate import probabilities
 
-    preprocess = run.record.preprocess
+    preprocess, flip = run.record.preprocess, run.record.settings.flip
     source = Source(
         count=len(files),
         preprocess=preprocess,
@@ -121,7 +121,7 @@ def _predictions(
     )
     at = 0
     for chunk in decoded_chunks(source, None):
-        found = probabilities(network, chunk.rows, run.record.normalise, device=device)
+        found = probabilities(network, chunk.rows, run.record.normalise, device=device, flip=flip)
         reasons = dict(chunk.unreadable)
         rows = iter(found)
         for index in range(at, at + len(chunk.rows) + len(reasons)):

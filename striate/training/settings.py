@@ -68,7 +68,8 @@ class Settings:
     whiten: bool = True
     """Start the first convolution's filters as the principal components of image patches."""
     flip: bool = False
-    """Mirror left and right, every picture in every second epoch."""
+    """Mirror left and right, every picture in every second epoch; tests and predictions are then
+    the mean over a picture and its mirror image."""
     shift: float = 0.0
     """Largest shift in each direction, as a share of the side."""
     rotate: float = 0.0

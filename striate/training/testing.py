@@ -112,7 +112,12 @@ def test_part(
 
     machine = choose_machine(device, "float32")
     found = probabilities(
-        network, part.images, run.record.normalise, device=machine.device, progress=progress
+        network,
+        part.images,
+        run.record.normalise,
+        device=machine.device,
+        flip=run.record.settings.flip,
+        progress=progress,
     )
     metrics = measure(found, part.labels, run.record.classes)
     return TestResult(str(run.folder), data, metrics, tuple(notices)), found
