@@ -70,7 +70,7 @@ def cell(value: object, share: float | None = None) -> str:
     """A cell of a table; with a share of 0…1, a bar of that length stands behind it."""
     if share is None or not 0 < share <= 1:
         return f"<td>{text(value)}</td>"
-    return f'<td class="bar" style="background-size:{100 * share:.1f}% 70%">{text(value)}</td>'
+    return f'<td class="bar" style="background-size:{100 * share:.1f}% 86%">{text(value)}</td>'
 
 
 def word(value: object) -> str:
@@ -102,7 +102,7 @@ def table(
 def facts(pairs: Iterable[tuple[str, object]]) -> str:
     """A table of names and values."""
     lines = "\n".join(
-        f'<tr><th class="l">{text(name)}</th><td class="l wrap">{text(value)}</td></tr>'
+        f'<tr><th class="l">{text(name)}</th><td class="l">{text(value)}</td></tr>'
         for name, value in pairs
     )
     return f"<table><tbody>\n{lines}\n</tbody></table>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,8 @@ def write_report(
     Raises OSError when the folder cannot be written.
     """
     curves = curve_scenes(rows)
-    drawing = draw_network(network.graph)
+    graph = replace(network.graph, name=run.record.network)
+    drawing = draw_network(graph)
     filters = first_filters(network)
     scenes = {"curves.svg": side_by_side(curves, "Training")}
     scenes["network.svg"] = drawing
@@ -69,7 +71,7 @@ def write_report(
         if f"{name}.svg" in scenes:
             files[f"{name}.png"] = render_scene(scenes[f"{name}.svg"], "png")
     evidence = Evidence(curves, drawing, filters, confusion, calibration, mistakes)
-    files[REPORT] = report_page(run, network.graph, test, evidence).encode()
+    files[REPORT] = report_page(run, graph, test, evidence).encode()
     for name, content in files.items():
         write_whole(run.folder / name, content)
     return [run.folder / name for name in sorted(files)]

@@ -64,7 +64,7 @@ def report_page(run: Run, graph: Graph, test: TestResult | None, evidence: Evide
     sections["Filters"] = _filters(evidence.filters)
     sections["Network"] = _network(run, evidence.drawing, ledger)
     sections["Settings"] = _settings(run)
-    links = "".join(f'<a href="#{name.lower()}">{name}</a>' for name in sections)
+    links = "\n".join(f'<a href="#{name.lower()}">{name}</a>' for name in sections)
     body = [
         "<header>",
         *_head(run, test, ledger),
@@ -144,7 +144,7 @@ def _confusion(metrics: Metrics, scene: Scene | None) -> tuple[str, ...]:
     if scene is None:
         note = f"A matrix of {len(metrics.classes)} classes has no room here; test.json holds it."
         return (found, paragraph(note))
-    return (f'<div class="row wide">{picture(scene)}<div>{found}</div></div>',)
+    return (f'<div class="row">{picture(scene)}<div>{found}</div></div>',)
 
 
 def _classes(metrics: Metrics) -> tuple[str, ...]:
@@ -183,7 +183,7 @@ def _mistakes(mistakes: Mistakes) -> tuple[str, ...]:
         return (paragraph("Every picture was told right."),)
     shown = len(mistakes.worst)
     told = (
-        f"{shown} of {mistakes.total:,} mistakes, those that the network was most sure of first: "
+        f"{shown} of {mistakes.total:,}, the ones that the network was most sure of first: "
         "what it said, and what is true."
     )
     cards = "".join(_mistake(mistake, not mistakes.smooth) for mistake in mistakes.worst)
