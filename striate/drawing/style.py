@@ -17,15 +17,15 @@ class Look:
     fill: str
 
 
-INPUT = Look("input", "#e4e4e4")
-CONV = Look("convolution", "#8fb8de")
-TRANSPOSED = Look("transposed convolution", "#b6a3d4")
-POOL = Look("pooling", "#db8d65")
-LINEAR = Look("fully connected", "#f0dc8f")
-MERGE = Look("joined", "#6fb39b")
-OTHER = Look("normalisation, activation, other", "#c4c4c4")
+INPUT = Look("input", "#e8e8e8")
+CONV = Look("convolution", "#90bbe2")
+TRANSPOSED = Look("transposed convolution", "#917cba")
+POOL = Look("pooling", "#e4945f")
+LINEAR = Look("fully connected", "#f4e08e")
+MERGE = Look("joined", "#4d9b88")
+OTHER = Look("normalisation, activation, other", "#b8b8b8")
 LOOKS = (INPUT, CONV, TRANSPOSED, POOL, LINEAR, MERGE, OTHER)
-"""In the order of the legend. They differ in lightness too, for print and colour-blind readers."""
+"""In the order of the legend. Readers of any colour vision can tell them apart."""
 
 _BY_ROLE = {"conv": CONV, "pool": POOL, "linear": LINEAR, "merge": MERGE}
 

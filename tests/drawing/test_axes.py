@@ -2,7 +2,7 @@ from itertools import pairwise
 from math import inf, isclose, log10, nan
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from striate.drawing.axes import linear_axis, log_axis, nice_ticks, tick_text
@@ -10,6 +10,7 @@ from striate.drawing.axes import linear_axis, log_axis, nice_ticks, tick_text
 finite = st.floats(-1e6, 1e6)
 
 
+@settings(deadline=None)
 @given(finite, finite)
 def test_ticks_are_few_round_even_and_inside(low, high):
     assume(high - low > 1e-6 * max(abs(low), abs(high), 1e-6))
@@ -44,6 +45,7 @@ def test_a_range_without_a_length_has_no_ticks(low, high):
         nice_ticks(low, high)
 
 
+@settings(deadline=None)
 @given(finite, finite)
 def test_an_axis_holds_its_values(low, high):
     low, high = min(low, high), max(low, high)
@@ -52,6 +54,7 @@ def test_an_axis_holds_its_values(low, high):
     assert 0 <= axis.share(low) <= axis.share(high) <= 1
 
 
+@settings(deadline=None)
 @given(st.floats(1e-12, 1e12), st.floats(1, 1e9))
 def test_a_logarithmic_axis_holds_its_values_and_has_a_tick_when_a_decade_is_in(low, ratio):
     axis = log_axis(low, low * ratio)

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
 
@@ -23,6 +23,7 @@ def test_estimated_widths_are_never_below_those_of_the_font_that_paints_png():
         assert text_width(text, 10) < font.getlength(text) * 0.1 * 1.2
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.floats(10, 200))
 def test_a_shortened_text_fits_and_keeps_what_it_can(text, width):
     cut = shortened(text, 10, width)

@@ -1,7 +1,7 @@
 from base64 import b64decode
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.drawing.scene import Circle, Group, Image, Line, Polygon, Rect, Scene, Text
@@ -45,6 +45,7 @@ def test_a_whole_document():
     )
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_gives_valid_xml(text):
     root = ElementTree.fromstring(to_svg(_scene(Text(1, 1, text), Group(text, ()), title=text)))
