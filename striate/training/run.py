@@ -20,12 +20,16 @@ from typing import TYPE_CHECKING, Any
 from striate.data import Preprocess
 from striate.errors import UserError
 from striate.files import write_whole
+from striate.graph.load import read_file
+from striate.layers import show
 from striate.source import Source
+from striate.training.fields import FieldError, Fields, read_json
 from striate.training.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from striate.graph import Graph
     from striate.modules import Network
 
 FORMAT = 1
@@ -97,6 +101,7 @@ class Run:
         from striate.modules import outline
 
         network = outline(self.source)
+        _check_record(self, network.graph)
         expected = network.state_dict()
         weights = read_weights(self.folder / WEIGHTS)
         _check_fit(self.folder, expected, weights)
@@ -144,7 +149,7 @@ def _plain(name: str) -> str:
 
 def write_record(folder: Path, record: Record) -> None:
     """Write `run.json`, whole or not at all."""
-    write_whole(folder / RECORD, record.to_json())
+    write_whole(folder / RECORD, record.to_json().encode("utf-8", "surrogateescape"))
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
@@ -163,7 +168,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         return load(path.read_bytes())
     except FileNotFoundError:
         raise _missing(path) from None
-    except SafetensorError as error:
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{path}: the weights are damaged or cut short ({error}). "
             "Copy the file again from where it came, or train again"
@@ -183,8 +188,7 @@ def open_run(folder: str | Path) -> Run:
         if not (folder / name).is_file():
             raise _missing(folder / name)
     record = _read_record(folder / RECORD)
-    text = (folder / NETWORK).read_text(encoding="utf-8", errors="replace")
-    return Run(folder, Source(text, str(folder / NETWORK)), record)
+    return Run(folder, read_file(folder / NETWORK), record)
 
 
 def finish(folder: Path, record: Record, results: Mapping[str, Any]) -> Record:
@@ -211,39 +215,65 @@ def _other_runs(folder: Path) -> str:
 
 
 def _read_record(path: Path) -> Record:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: this is not readable JSON ({error}). Train again") from None
-    if not isinstance(content, dict) or not isinstance(content.get("format"), int):
+    content = read_json(path)
+    version = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or type(version) is not int:
         raise UserError(f"{path}: this is not the record of a run: it has no format number")
-    if content["format"] > FORMAT:
+    if version > FORMAT:
         raise UserError(
-            f"{path}: the run was written by a newer Striate (format {content['format']}; this one "
+            f"{path}: the run was written by a newer Striate (format {version}; this one "
             f"reads up to {FORMAT}). Update Striate to read it"
         )
     try:
-        return Record(
-            network=str(content["network"]),
-            data=str(content["data"]),
-            folder=None if content["folder"] is None else str(content["folder"]),
-            root=None if content["root"] is None else str(content["root"]),
-            fingerprint=str(content["fingerprint"]),
-            classes=tuple(str(name) for name in content["classes"]),
-            preprocess=Preprocess.from_json(content["preprocess"]),
-            normalise=Normalise(
-                tuple(float(v) for v in content["normalise"]["mean"]),
-                tuple(float(v) for v in content["normalise"]["std"]),
-            ),
-            settings=Settings.from_json(content["settings"]),
-            environment=dict(content["environment"]),
-            notices=tuple(str(notice) for notice in content["notices"]),
-            results=dict(content["results"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        return _record(Fields(content))
+    except (FieldError, UserError) as error:
+        problem = str(error).rstrip(".")
         raise UserError(
-            f"{path}: the record is not complete ({type(error).__name__}: {error}). Train again"
+            f"{path}: {problem}.\n"
+            "The record was changed or damaged: copy the run again, or train again"
         ) from None
+
+
+def _record(fields: Fields) -> Record:
+    preprocess = Preprocess.from_json(fields.object("preprocess"))
+    return Record(
+        network=fields.text("network"),
+        data=fields.text("data"),
+        folder=fields.optional_text("folder"),
+        root=fields.optional_text("root"),
+        fingerprint=fields.text("fingerprint"),
+        classes=fields.names("classes"),
+        preprocess=preprocess,
+        normalise=_normalise(fields.inside("normalise"), preprocess.channels),
+        settings=Settings.from_json(fields.object("settings")),
+        environment=fields.object("environment"),
+        notices=fields.texts("notices"),
+        results=fields.object("results"),
+    )
+
+
+def _normalise(fields: Fields, channels: int) -> Normalise:
+    mean, std = fields.numbers("mean", channels), fields.numbers("std", channels)
+    if 0 in std:
+        raise FieldError(f"'{fields.prefix}std' is {list(std)}; none may be 0")
+    return Normalise(mean, std)
+
+
+def _check_record(run: Run, graph: Graph) -> None:
+    """Raises UserError when the record is not that of the notation."""
+    classes, preprocess = len(run.record.classes), run.record.preprocess
+    place = run.folder / NETWORK
+    if graph.output[0] != classes:
+        raise UserError(
+            f"{place}: the network gives {graph.output[0]} values, but {RECORD} has {classes} "
+            "classes. One of the two was changed"
+        )
+    image = (preprocess.channels, preprocess.height, preprocess.width)
+    if graph.input != image:
+        raise UserError(
+            f"{place}: the network takes images of {show(graph.input)}, but {RECORD} reads them "
+            f"as {show(image)}. One of the two was changed"
+        )
 
 
 def _check_fit(folder: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
