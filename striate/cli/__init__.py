@@ -61,7 +61,7 @@ def _unknown_verb(word: str) -> str:
     invoke_without_command=True,
     subcommand_metavar="VERB …",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="\b\nExamples:\n  striate size vgg16\n  striate train resnet18 photos/",
+    epilog="\b\nExamples:\n  striate size vgg16\n  striate train quick photos/",
 )
 @click.version_option(__version__, message="striate %(version)s")
 @click.pass_context

@@ -21,8 +21,8 @@ from striate.cli.parameters import (
 @click.command(
     "predict",
     epilog=examples(
-        "striate predict runs/photos-resnet18 cat.jpg",
-        "striate predict runs/photos-resnet18 holiday/ --top 1 --csv > found.csv",
+        "striate predict runs/photos-quick cat.jpg",
+        "striate predict runs/photos-quick holiday/ --top 1 --csv > found.csv",
     ),
 )
 @run_argument

@@ -21,7 +21,7 @@ from striate.cli.parameters import (
 @click.command(
     "test",
     epilog=examples(
-        "striate test runs/digits-digits", "striate test runs/photos-resnet18 new-photos/ --json"
+        "striate test runs/digits-digits", "striate test runs/photos-quick new-photos/ --json"
     ),
 )
 @run_argument

@@ -32,7 +32,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
     epilog=examples(
         "striate train lenet5 mnist --download --seconds 30",
         "striate train examples/digits.net digits",
-        "striate train resnet18 photos/ --input 3x96x96 --epochs 20 -o runs/photos",
+        "striate train quick photos/ --input 3x96x96 --epochs 20 -o runs/photos",
     ),
 )
 @network_argument

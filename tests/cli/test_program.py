@@ -52,7 +52,7 @@ def test_a_misspelt_verb_names_the_nearest(run) -> None:
         "",
         "striate: There is no verb 'sise'. Did you mean 'size'?\n"
         "Usage: striate [OPTIONS] VERB …\n"
-        "Examples:\n  striate size vgg16\n  striate train resnet18 photos/\n",
+        "Examples:\n  striate size vgg16\n  striate train quick photos/\n",
     )
 
 
