@@ -13,7 +13,7 @@ from striate.notation.cursor import CLOSING, Cursor, Unreadable
 from striate.notation.expressions import read_arguments, read_value
 from striate.notation.headers import at_header, at_input
 from striate.notation.settings import check_plain, read_layer
-from striate.notation.tokens import END, NEWLINE, NUMBER, TIMES, WORD, Token
+from striate.notation.tokens import BAD, END, NEWLINE, NUMBER, TIMES, WORD, Token
 from striate.notation.tree import (
     Branches,
     CallItem,
@@ -113,6 +113,10 @@ def _read_item(cursor: Cursor) -> Item:
             raise _unknown(cursor, token)
         case "{":
             raise cursor.failure("braces hold numbers, as in conv3-{2*c}. Layers go in [ … ]")
+        case "number":
+            raise cursor.failure(
+                f"a layer begins with a word, as in conv3-64, and {cursor.found()} is a number"
+            )
         case "->" | ",":
             raise cursor.failure(f"nothing stands before this '{token.text}'. Take it out")
         case _:
@@ -134,6 +138,8 @@ def _unknown(cursor: Cursor, token: Token) -> Unreadable:
     cursor.take()
     while cursor.glued and cursor.at(WORD, NUMBER, TIMES, "-", "/"):
         cursor.take()
+    if cursor.glued and cursor.at(BAD):
+        return Unreadable()
     span = cursor.since(token.start)
     return cursor.failure(hints.unknown_layer(cursor.written(span), cursor.definitions), span)
 
@@ -168,6 +174,9 @@ def _read_call(cursor: Cursor) -> CallItem:
     arguments: tuple[Expression, ...] = ()
     if cursor.at("(") and (cursor.glued or has_parameters):
         arguments = read_arguments(cursor)
+    elif cursor.at("-", "/") and cursor.glued:
+        form = f"{token.text}({', '.join(cursor.definitions[token.text])})"
+        raise cursor.failure(f"a definition is given its values in parentheses: {form}")
     return CallItem(token.text, arguments, cursor.since(token.start))
 
 

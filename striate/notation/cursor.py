@@ -23,6 +23,8 @@ class Cursor:
         self.index = 0
         self.definitions: dict[str, tuple[str, ...]] = {}
         """Names that the text defines anywhere, with their parameters."""
+        self.constants: set[str] = set()
+        """Those of them that stand for a number."""
         self.parameters: tuple[str, ...] = ()
         """Those of the definition that is being read."""
 

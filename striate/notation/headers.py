@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from striate.notation.brackets import starts_definition
 from striate.notation.cursor import CLOSING, OPENING, Cursor
-from striate.notation.tokens import NEWLINE, WORD, Token
+from striate.notation.tokens import NEWLINE, NUMBER, WORD, Token
 from striate.notation.vocabulary import FUNCTIONS, is_layer
 
 
@@ -34,7 +34,7 @@ def at_input(cursor: Cursor, ahead: int = 0) -> bool:
 
 
 def find_headers(cursor: Cursor) -> None:
-    """Fills the cursor's `definitions`, and notes names that cannot be used."""
+    """Fills the cursor's `definitions` and `constants`, and notes names that cannot be used."""
     depth, at_line_start = 0, True
     for index, token in enumerate(cursor.tokens):
         cursor.index = index
@@ -49,8 +49,10 @@ def read_header(cursor: Cursor, *, quiet: bool = True) -> Header:
     """A definition up to its `=`, which `at_header` has seen; `quiet` once it has been checked."""
     name = cursor.take()
     parameters: dict[str, None] = {}
-    while not cursor.at("="):
+    depth = 0
+    while depth or not cursor.at("="):
         token = cursor.take()
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
         is_name = token.kind == WORD and "." not in token.text and token.text not in parameters
         if is_name:
             parameters[token.text] = None
@@ -66,9 +68,12 @@ def _declare(cursor: Cursor, header: Header) -> None:
     name = header.name
     written = cursor.written(name.span)
     another = "Give the definition another name"
+    if cursor.at(NUMBER, "-", "{"):
+        cursor.constants.add(name.text)
     if is_layer(name.text):
         cursor.note(f"'{written}' is a layer already. {another}", name.span)
-    elif name.text in FUNCTIONS:
+        return
+    if name.text in FUNCTIONS:
         cursor.note(f"'{written}' is a function of numbers. {another}", name.span)
     elif name.text == "input":
         cursor.note("the network's input is written without '=', as in input 3x224x224", name.span)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from striate.layers import PADDING_WORDS, WORDS, Layer, Setting
-from striate.notation.vocabulary import FUNCTIONS, TRUTH, letters_of, nearest
+from striate.layers import KINDS, PADDING_WORDS, WORDS, Layer, Setting
+from striate.notation.vocabulary import FUNCTIONS, TRUTH, letters_of, nearest, split
 
 PATTERN = "'?' says 'one or none' in the pattern INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> …"
 
@@ -24,7 +24,9 @@ def unknown_layer(written: str, definitions: Iterable[str]) -> str:
     """A word that is neither a layer nor a definition, with the nearest one that is."""
     word = re.split("[-/]", written.lower(), maxsplit=1)[0]
     head = word.rstrip("0123456789.x")
-    if (near := nearest(word, definitions)) is not None:
+    if _is_setting(word):
+        hint = "A setting stands after its layer, on the same line, as in conv3-64 d2"
+    elif (near := nearest(word, definitions)) is not None:
         hint = f"Did you mean '{near}'?"
     elif (near := nearest(head, WORDS)) is not None:
         number = written[len(head) : len(word)] if WORDS[near].number else ""
@@ -32,6 +34,13 @@ def unknown_layer(written: str, definitions: Iterable[str]) -> str:
     else:
         hint = "A layer is a word such as conv3-64, relu, pool2, bn or fc-10"
     return f"unknown layer '{written}'. {hint}"
+
+
+def _is_setting(word: str) -> bool:
+    """Whether some layer has a setting that is written like this."""
+    return any(
+        word in kind.flags or split(word, frozenset(letters_of(kind))) is not None for kind in KINDS
+    )
 
 
 def unknown_word(kind: type[Layer], written: str) -> str:

@@ -70,7 +70,7 @@ class _Statements:
             )
         chain = self.chain or Chain((), Span(0, 0))
         network = Network(self.input, tuple(self.definitions), chain, self.source)
-        check(network, cursor.definitions, cursor.notes)
+        check(network, cursor.definitions, cursor.constants, cursor.notes)
         return network
 
     def _column(self) -> int:

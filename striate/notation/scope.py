@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 
 from striate.notation import hints
 from striate.notation.notes import Notes
@@ -31,9 +31,12 @@ from striate.notation.vocabulary import MAX_NESTING, nearest, setting_of
 Headers = Mapping[str, tuple[str, ...]]
 
 
-def check(network: Network, headers: Headers, notes: Notes) -> None:
-    """Notes every problem with names. `headers` has all definitions, unreadable ones too."""
-    checker = _Checker(headers, network.definitions, notes)
+def check(network: Network, headers: Headers, constants: Set[str], notes: Notes) -> None:
+    """Notes every problem with names.
+
+    `headers` has all definitions and `constants` those that are numbers, unreadable ones too.
+    """
+    checker = _Checker(headers, constants, notes)
     for definition in network.definitions:
         checker.parameters = frozenset(definition.parameters)
         if isinstance(definition.body, Chain):
@@ -72,10 +75,10 @@ def _unlabelled(item: Item) -> LayerItem | CallItem | Group | Branches:
 class _Checker:
     """Checks names against those of the text and of the definition they stand in."""
 
-    def __init__(self, headers: Headers, definitions: tuple[Definition, ...], notes: Notes) -> None:
+    def __init__(self, headers: Headers, constants: Set[str], notes: Notes) -> None:
         self.headers = headers
         self.notes = notes
-        self.constants = frozenset(d.name for d in definitions if not isinstance(d.body, Chain))
+        self.constants = constants
         self.parameters: frozenset[str] = frozenset()
 
     def is_number(self, name: str) -> bool:

@@ -34,6 +34,8 @@ _TOKEN = re.compile(
   | (?P<number>  (?: [0-9]+ (?:\.[0-9]+)? | \.[0-9]+ ) (?: [eE][+-]?[0-9]+ )? )
   | (?P<word>    [A-Za-z_][A-Za-z0-9_]*[0-9] (?=[xX][{])
                | [A-Za-z_][A-Za-z0-9_]* (?: \.[0-9]+ )? )
+  | (?P<quoted>  '[^'\n]*' | "[^"\n]*" )
+  | (?P<arrow>   (?: =+ | --+ | ~+ ) > )
   | (?P<sign>    -> | → | // | [][(){}|+*/%:,=?−–-] )
   | (?P<bad>     [^\sA-Za-z0-9_#×→−–+*/%:,=?|(){}[\]-]+ )
     """,
@@ -56,7 +58,8 @@ def tokenize(text: str, notes: Notes) -> list[Token]:
         found = match.group()
         if kind == "sign":
             found = kind = _ASCII.get(found, found)
-        elif kind == BAD:
+        elif kind in (BAD, "arrow", "quoted"):
+            kind = BAD
             notes.add(_explain(found), Span(*match.span()))
         tokens.append(Token(kind, found.lower(), match.start(), match.end()))
     tokens.append(Token(END, "", len(text), len(text)))
@@ -66,12 +69,12 @@ def tokenize(text: str, notes: Notes) -> list[Token]:
 def _explain(found: str) -> str:
     noun = "character" if len(found) == 1 else "characters"
     message = f"unexpected {noun} {found[:20]!r}"
+    if '"' in found or "'" in found:
+        return f"{message}. Words are written without quotes"
     if ">" in found:
         return f"{message}. Items are joined by '->'"
     if ";" in found:
         return f"{message}. Items are joined by '->'; a definition stands on a line of its own"
-    if '"' in found or "'" in found:
-        return f"{message}. Words are written without quotes"
     if found == ".":
         return f"{message}. A number is written like 0.5, and items are joined by '->'"
     return f"{message}. A network is written in plain letters, digits and signs such as -> [ ] ( )"

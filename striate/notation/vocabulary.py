@@ -88,7 +88,7 @@ _LONGEST_GUESS = 40
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is most like the given one, if one is."""
-    if len(word) > _LONGEST_GUESS:
+    if not 2 <= len(word) <= _LONGEST_GUESS:
         return None
     found = difflib.get_close_matches(word, sorted(set(known)), n=1, cutoff=0.6)
     return found[0] if found else None
