@@ -6,8 +6,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from striate.errors import StriateError
-
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file so that a reader finds the old content or the new one, never a part.
@@ -30,9 +28,3 @@ def write_whole(path: Path, content: bytes | str) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
-
-
-class DamagedFileError(StriateError):
-    """A file of ours that is not as we left it."""
-
-    exit_status = 2

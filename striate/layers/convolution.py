@@ -265,6 +265,12 @@ class TransposedConv(Layer):
         padding, added = self.paddings()
         result = []
         for axis in (0, 1):
+            if self.padding == "same" and self.stride[axis] == 1 and added[axis] == 1:
+                raise MismatchError(
+                    f"a transposed convolution with an even filter of {self.kernel_size[axis]} and "
+                    "stride 1 cannot keep its input's size. Use an odd filter, or give the "
+                    f"padding as a number, such as p{padding[axis] - 1}"
+                )
             if added[axis] >= max(self.stride[axis], self.dilation[axis]):
                 raise MismatchError(
                     f"an output padding of {added[axis]} must be smaller than the stride or the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -12,6 +13,10 @@ from torch import Tensor, nn
 from striate.errors import NotationError, Problem, UserError
 from striate.graph.nodes import IMAGE, Graph, Node
 from striate.layers import Add, Concat, FullyConnected, MismatchError, Shape, product, show
+
+
+# An even kernel that keeps its size costs torch one padded copy: not a user's concern.
+warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
 
 
 class InputError(UserError, ValueError):
