@@ -13,8 +13,12 @@ from striate.errors import UserError
 from striate.source import Source
 
 
+def _complete(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in zoo.names() if name.startswith(incomplete)]
+
+
 @click.command("zoo", epilog=examples("striate zoo", "striate zoo vgg16 > mine.net"))
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=_complete)
 def command(name: str | None) -> None:
     """List the networks that come with Striate, or print one.
 

@@ -111,6 +111,14 @@ def test_networks_are_completed_from_the_zoo_and_from_files(tmp_path: Path) -> N
     assert "plain,vgg_mine.txt" not in found
 
 
+def test_the_zoo_completes_its_own_names() -> None:
+    assert completions("striate zoo resnet1") == [
+        "plain,resnet18",
+        "plain,resnet101",
+        "plain,resnet152",
+    ]
+
+
 def test_networks_are_completed_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets" / "a.net").touch()
