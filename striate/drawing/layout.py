@@ -19,7 +19,7 @@ _ROW_GAP = 30.0
 _TURN = 12.0
 _HEADING = 46.0
 _NAME, _SUMMARY = 14.0, 9.5
-_NARROWEST = 340.0
+_NARROWEST = 400.0
 
 
 def draw_network(graph: Graph) -> Scene:
