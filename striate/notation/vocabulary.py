@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from striate.layers import KINDS, PADDING_WORDS, WORDS, Layer, Setting, Value
+from striate.layers import PADDING_WORDS, WORDS, Layer, Setting, Value
 
 MAX_TEXT = 1_000_000
 """Characters in a text."""
@@ -156,32 +156,3 @@ def _expected(setting: Setting) -> str:
     if setting.type == "padding":
         return f"{', '.join(PADDING_WORDS)} or a number"
     return "a number or two, as in 3x5" if setting.type == "pair" else "a number"
-
-
-def table() -> str:
-    """The layer words as a Markdown table, from the layers' own declarations."""
-    rows = ["| word | layer | also | settings |", "|---|---|---|---|"]
-    for kind in KINDS:
-        also = ", ".join(f"`{word}`" for word in kind.words[1:])
-        rows.append(f"| `{kind.example}` | {kind.summary} | {also} | {_settings(kind)} |")
-    return "\n".join(rows)
-
-
-def _settings(kind: type[Layer]) -> str:
-    parts = []
-    for setting in kind.settings:
-        forms = _forms(kind, setting)
-        parts.append(f"{setting.name}{' (' + ', '.join(forms) + ')' if forms else ''}")
-    return ", ".join(parts)
-
-
-def _forms(kind: type[Layer], setting: Setting) -> list[str]:
-    word = kind.words[0]
-    glued = {kind.number: f"`{word}N`", kind.dash: "`-N`", kind.slash: "`/N`"}
-    forms = [glued[setting.name]] if setting.name in glued else []
-    forms += [f"`{setting.letter}N`"] if setting.letter else []
-    return forms + [f"`{flag}`" for flag, (name, _) in kind.flags.items() if name == setting.name]
-
-
-if __name__ == "__main__":
-    print(table())
