@@ -11,7 +11,7 @@ from striate.drawing.plots import image_grid
 from striate.drawing.scene import Scene
 from striate.graph import IMAGE
 from striate.layers.convolution import Conv
-from striate.seeing.pixels import png
+from striate.seeing.pixels import png, squared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class Filters:
         cell = 44 if count <= 64 else 28
         columns = min(_COLUMNS, max(4, round((1.6 * count) ** 0.5)))
         return image_grid(
-            self.pictures,
+            [squared(picture) for picture in self.pictures],
             title=f"Filters of {self.layer}",
             columns=columns,
             cell=cell,

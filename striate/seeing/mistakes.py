@@ -12,7 +12,7 @@ import numpy as np
 
 from striate.drawing.plots import image_grid
 from striate.drawing.scene import Scene
-from striate.seeing.pixels import png
+from striate.seeing.pixels import png, squared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class Mistakes:
             for mistake in self.worst
         ]
         return image_grid(
-            [mistake.picture for mistake in self.worst],
+            [squared(mistake.picture) for mistake in self.worst],
             captions,
             title="Most confident mistakes" if self.worst else "No mistakes",
             columns=5,

@@ -19,3 +19,16 @@ def png(pixels: Pixels, largest: int | None = None) -> bytes:
     buffer = BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def squared(picture: bytes) -> bytes:
+    """A PNG with white beside its shorter sides, so that it is square."""
+    with Image.open(BytesIO(picture)) as image:
+        if image.width == image.height:
+            return picture
+        side = max(image.size)
+        ground = Image.new("RGB", (side, side), "white")
+        ground.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    buffer = BytesIO()
+    ground.save(buffer, "PNG")
+    return buffer.getvalue()
