@@ -58,7 +58,12 @@ def no_space(path: str) -> OSError:
         ),
         (
             MemoryError(),
-            "striate: out of memory: try a smaller --batch or a smaller --input",
+            "striate: out of memory: take a smaller --batch, --input or network",
+            1,
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+            "striate: out of memory: take a smaller --batch, --input or network",
             1,
         ),
         (KeyboardInterrupt(), "striate: interrupted", 130),
