@@ -149,16 +149,18 @@ WINDOWS = st.tuples(st.integers(1, 4), st.integers(1, 3))
 
 @st.composite
 def layers(draw: st.DrawFn) -> str:
+    """A layer that slides along the height of an image of one column."""
     kernel, stride = draw(WINDOWS)
     kind = draw(st.sampled_from(["conv", "conv", "avgpool", "tconv", "adaptavgpool"]))
     if kind == "adaptavgpool":
-        return f"adaptavgpool{draw(st.integers(5, 24))}"
+        return f"adaptavgpool{draw(st.integers(5, 24))}x1"
     if kind == "avgpool":
         padding = draw(st.integers(0, kernel // 2))
-        return f"avgpool{kernel}/{stride} p{padding}{draw(st.sampled_from(['', ' ceil']))}"
+        ceil = draw(st.sampled_from(["", " ceil"]))
+        return f"avgpool{kernel}x1/{stride}x1 p{padding}x0{ceil}"
     dilation = draw(st.integers(1, 3)) if kernel > 1 else 1
     padding = draw(st.integers(0, (kernel - 1) * (dilation if kind == "conv" else 1)))
-    return f"{kind}{kernel}-1/{stride} p{padding} d{dilation}"
+    return f"{kind}{kernel}x1-1/{stride}x1 p{padding}x0 d{dilation}x1"
 
 
 @st.composite
@@ -167,7 +169,9 @@ def chains(draw: st.DrawFn) -> str:
     if draw(st.booleans()):
         kernel = draw(st.sampled_from([1, 3, 5]))
         sign = draw(st.sampled_from("+|"))
-        items.insert(draw(st.integers(0, len(items))), f"(conv{kernel}-1 -> conv3-1 d2 {sign} id)")
+        items.insert(
+            draw(st.integers(0, len(items))), f"(conv{kernel}x1-1 -> conv3x1-1 d2x1 {sign} id)"
+        )
     return " -> ".join(items)
 
 
@@ -193,7 +197,7 @@ def test_fields_are_where_the_gradient_is(averaging: Run, text: str) -> None:
     """
     height = 64
     try:
-        graph = build_graph(parse(f"input 1x{height}x24 -> {text}"))
+        graph = build_graph(parse(f"input 1x{height}x1 -> {text}"))
     except ShapeError:
         assume(False)
     assume(all(node.output[1] <= 400 for node in graph))
