@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -76,6 +77,23 @@ class InputShape(click.ParamType):
         return parts[0], parts[1], parts[2]
 
 
+class Location(click.Path):
+    """The path of a file or folder, there or not."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Path:
+        if not os.fspath(value):
+            self.fail("expected a path, found an empty text.", param, ctx)
+        return Path(value)
+
+
 class Network(click.ParamType):
     """A network: a name from the zoo, the path of a .net file, or its text."""
 
@@ -96,6 +114,11 @@ class Data(click.ParamType):
 
     name = "data"
 
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("expected a folder or a data set's name, found an empty text.", param, ctx)
+        return value
+
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
@@ -115,7 +138,7 @@ def _paths(incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(incomplete, type="file")]
 
 
-FILE = click.Path(path_type=Path)
+FILE = Location()
 
 network_argument = click.argument("network", metavar="NET", type=Network())
 run_argument = click.argument("run", metavar="RUN", type=FILE)

@@ -47,9 +47,9 @@ def format_of(path: Path) -> str:
     suffix = path.suffix.lower().removeprefix(".")
     if suffix not in FORMATS:
         found = f"ends in .{suffix}" if suffix else "has no ending"
+        example = path / "net.svg" if path.is_dir() else path.with_suffix(".svg")
         raise UserError(
-            f"{path} {found}, but a picture is written as .svg, .png or .txt. "
-            f"For example {path.with_suffix('.svg')}"
+            f"{path} {found}, but a picture is written as .svg, .png or .txt. For example {example}"
         )
     return suffix
 

@@ -39,3 +39,20 @@ def test_a_folder_that_is_not_there(run, tmp_path: Path) -> None:
     assert status == 2
     assert err.startswith(f"striate: {tmp_path / 'no' / 'a.svg'} cannot be written: ")
     assert err.count("\n") == 1
+
+
+def test_a_folder_in_place_of_a_file(run) -> None:
+    assert run("draw", "lenet5", "-o", ".") == (
+        2,
+        "",
+        "striate: . has no ending, but a picture is written as .svg, .png or .txt. "
+        "For example net.svg\n",
+    )
+
+
+def test_an_empty_path(run) -> None:
+    assert run("draw", "lenet5", "-o", "") == (
+        2,
+        "",
+        "striate: Invalid value for '-o' / '--output': expected a path, found an empty text.\n",
+    )
