@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.errors import UserError
+from striate.training.settings import RECIPES, Settings, choose, default_epochs
+
+ABOVE_0 = "a number above 0, up to 1e+09"
+SHARE = "a number from 0 to below 1"
+WHOLE = "a whole number from 0 to 9223372036854775807"
+
+BAD = [
+    ("epochs", -1, ABOVE_0),
+    ("epochs", 0, ABOVE_0),
+    ("epochs", math.nan, ABOVE_0),
+    ("epochs", math.inf, ABOVE_0),
+    ("epochs", 1e300, ABOVE_0),
+    ("epochs", "3", ABOVE_0),
+    ("epochs", True, ABOVE_0),
+    ("lr", 0.0, ABOVE_0),
+    ("lr", None, ABOVE_0),
+    ("lr", math.nan, ABOVE_0),
+    ("lr", -math.inf, ABOVE_0),
+    ("adam_lr", 0.0, ABOVE_0),
+    ("batch", 0, "a whole number from 1 to 1048576"),
+    ("batch", 2**20 + 1, "a whole number from 1 to 1048576"),
+    ("batch", 64.0, "a whole number from 1 to 1048576"),
+    ("seed", -1, WHOLE),
+    ("seed", 2**63, WHOLE),
+    ("momentum", 1.0, SHARE),
+    ("label_smoothing", -0.1, SHARE),
+    ("warmup", 1, SHARE),
+    ("average", math.nan, SHARE),
+    ("shift", 1.5, SHARE),
+    ("zoom", 1.0, SHARE),
+    ("colour", "much", SHARE),
+    ("weight_decay", 2.0, "a number from 0 to 1"),
+    ("rotate", 181.0, "a number from 0 to 180"),
+    ("whiten", 1, "true or false"),
+    ("flip", "yes", "true or false"),
+    ("recipe", "resnet", "one of default, sgd"),
+    ("optimizer", "adam", "one of muon, sgd"),
+    ("device", "tpu", "one of auto, cpu, cuda"),
+    ("precision", "float16", "one of auto, float32, bfloat16"),
+    ("precision", ["float32"], "one of auto, float32, bfloat16"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), BAD)
+def test_a_bad_value_is_told_with_what_is_expected(name: str, value: object, expected: str) -> None:
+    with pytest.raises(UserError) as error:
+        Settings(**{"epochs": 1, name: value})
+    assert str(error.value) == f"settings: {name} is {value!r}; expected {expected}"
+
+
+def test_every_field_has_a_bad_value() -> None:
+    assert {name for name, _, _ in BAD} | {"seconds"} == {field.name for field in fields(Settings)}
+
+
+def test_a_bad_number_of_seconds() -> None:
+    with pytest.raises(UserError, match=r"^settings: seconds is nan; expected a number above 0, "):
+        Settings(seconds=math.nan)
+
+
+def test_a_long_value_is_cut() -> None:
+    with pytest.raises(UserError) as error:
+        Settings(epochs=1, lr=10**400)
+    assert str(error.value) == f"settings: lr is 1{'0' * 39}…; expected {ABOVE_0}"
+
+
+def test_epochs_and_seconds_exclude_each_other() -> None:
+    with pytest.raises(UserError) as both:
+        Settings(epochs=1, seconds=1)
+    message = "give either a number of epochs or a number of seconds, not both"
+    assert str(both.value) == message
+    with pytest.raises(UserError) as neither:
+        Settings()
+    message = "settings: found neither epochs nor seconds; expected one of them"
+    assert str(neither.value) == message
+
+
+share = st.floats(0, 1, exclude_max=True)
+above_0 = st.floats(1e-9, 1e9)
+
+
+@given(
+    st.builds(
+        Settings,
+        epochs=above_0,
+        batch=st.integers(1, 2**20),
+        optimizer=st.sampled_from(["muon", "sgd"]),
+        lr=above_0,
+        momentum=share,
+        weight_decay=st.floats(0, 1),
+        warmup=share,
+        average=share,
+        flip=st.booleans(),
+        rotate=st.floats(0, 180),
+        seed=st.integers(0, 2**63 - 1),
+    )
+)
+def test_settings_come_back_from_json(settings: Settings) -> None:
+    assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+def test_seconds_come_back_from_json() -> None:
+    settings = choose(200, 3, True, seconds=10)
+    assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([1, 2], "settings: found [1, 2]; expected an object"),
+        (
+            {"epochs": 1, "momentun": 0.5},
+            "settings: there is no setting 'momentun'. Did you mean 'momentum'?",
+        ),
+        ({"epochs": 1, "qqq": 0.5}, "settings: there is no setting 'qqq'."),
+        ({"epochs": 1, "batch": "64"}, "settings: batch is '64'; expected a whole number from 1 to "
+         "1048576"),
+        ({"epochs": 1, "batch": None}, "settings: batch is None; expected a whole number from 1 to "
+         "1048576"),
+        (json.loads('{"epochs": NaN}'), f"settings: epochs is nan; expected {ABOVE_0}"),
+        (json.loads('{"epochs": 1, "lr": Infinity}'), f"settings: lr is inf; expected {ABOVE_0}"),
+        ({}, "settings: found neither epochs nor seconds; expected one of them"),
+    ],
+)  # fmt: skip
+def test_what_is_no_settings_is_told(data: object, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        Settings.from_json(data)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(10, 100), (200, 100), (1_797, 71), (60_000, 12)])
+def test_small_sets_are_seen_more_often(images: int, epochs: int) -> None:
+    assert default_epochs(images) == epochs
+    assert choose(images, 1, True).epochs == epochs
+
+
+@pytest.mark.parametrize("images", [1, 2, 10, 200, 1_797, 60_000, 10**9])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_set_has_settings(images: int, channels: int) -> None:
+    settings = choose(images, channels, True)
+    assert 8 <= settings.batch <= 128
+    assert settings.flip == (channels == 3)
+    turned = settings.rotate, settings.zoom, settings.colour
+    assert any(turned) == (channels == 3 and images < 5_000)
+
+
+def test_steps_an_epoch_are_many_enough_for_small_sets() -> None:
+    batches = [choose(images, 3, True).batch for images in (10, 200, 1_797, 60_000)]
+    assert batches == sorted(batches)
+    assert batches[0] == 8 and batches[-1] == 128
+
+
+def test_wishes_stand_above_recipes() -> None:
+    wished = choose(60_000, 3, True, recipe="sgd", seconds=5, batch=32, lr=0.3, seed=9)
+    assert (wished.optimizer, wished.weight_decay) == ("sgd", RECIPES["sgd"]["weight_decay"])
+    assert (wished.batch, wished.lr, wished.seed) == (32, 0.3, 9)
+    assert (wished.epochs, wished.seconds) == (None, 5)
+
+
+def test_a_network_without_normalisation_takes_smaller_steps_unless_wished() -> None:
+    with_bn, without = choose(500, 3, True), choose(500, 3, False)
+    assert without.lr < with_bn.lr and without.adam_lr < with_bn.adam_lr
+    assert replace(without, lr=with_bn.lr, adam_lr=with_bn.adam_lr) == with_bn
+    assert choose(500, 3, False, lr=0.7).lr == 0.7
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "defualt",
+            "there is no recipe 'defualt'. Did you mean 'default'? There are: default, sgd",
+        ),
+        ("alexnet", "there is no recipe 'alexnet'. There are: default, sgd"),
+    ],
+)
+def test_an_unknown_recipe_is_told(word: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        choose(100, 3, True, recipe=word)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_is_valid(recipe: str) -> None:
+    assert choose(100, 3, True, recipe=recipe).recipe == recipe
+
+
+def test_impossible_wishes_are_told() -> None:
+    with pytest.raises(UserError, match=r"^settings: batch is 0; expected a whole number from 1 "):
+        choose(100, 3, True, batch=0)
+    with pytest.raises(UserError, match=r"^give either a number of epochs or a number of seconds"):
+        choose(100, 3, True, epochs=1, seconds=1)
+    with pytest.raises(UserError, match=r"^settings: lr is nan; expected a number above 0"):
+        choose(100, 3, False, lr=math.nan)
