@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import math
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from torch import Tensor
+from torchvision.transforms import functional as published
+
+from striate.training.augment import Batches
+from striate.training.settings import Settings
+
+PLAIN = {"epochs": 1.0, "batch": 4}
+
+
+def pictures(count: int, height: int, width: int, channels: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (count, height, width, channels)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+
+
+def batches(images: Tensor, seed: int = 0, **settings: object) -> Batches:
+    """Batches whose labels are the pictures' numbers."""
+    generator = torch.Generator().manual_seed(seed)
+    return Batches(images, torch.arange(len(images)), Settings(**PLAIN | settings), generator)
+
+
+def epoch(source: Batches) -> tuple[Tensor, Tensor]:
+    items = list(islice(iter(source), source.steps_per_epoch))
+    return torch.cat([each for each, _ in items]), torch.cat([labels for _, labels in items])
+
+
+def test_without_augmentation_every_picture_comes_once_as_it_is() -> None:
+    images = pictures(12, 5, 6, 3)
+    seen, numbers = epoch(batches(images))
+    assert sorted(numbers.tolist()) == list(range(12))
+    assert numbers.tolist() != list(range(12))
+    assert seen.dtype == torch.uint8
+    assert torch.equal(seen, images[numbers])
+
+
+def test_epochs_are_shuffled_anew() -> None:
+    source = batches(pictures(12, 2, 2, 1))
+    items = list(islice(iter(source), 6))
+    first, second = (torch.cat([n for _, n in part]).tolist() for part in (items[:3], items[3:]))
+    assert sorted(first) == sorted(second) == list(range(12))
+    assert first != second
+
+
+def test_a_batch_that_is_not_full_waits_for_another_epoch() -> None:
+    _, numbers = epoch(batches(pictures(11, 2, 2, 1)))
+    assert len(numbers) == len(set(numbers.tolist())) == 8
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_fewer_pictures_than_a_batch_make_one(count: int) -> None:
+    source = batches(pictures(count, 4, 4, 3), flip=True, shift=0.2, colour=0.2)
+    assert (source.size, source.steps_per_epoch) == (count, 1)
+    assert sorted(epoch(source)[1].tolist()) == list(range(count))
+
+
+@pytest.mark.parametrize("changes", [{}, {"rotate": 20.0, "zoom": 0.1}])
+def test_the_generator_decides_everything(changes: dict[str, float]) -> None:
+    wanted = {"flip": True, "shift": 0.2, "colour": 0.3} | changes
+    same, again, other = (
+        epoch(batches(pictures(8, 9, 7, 3), seed=seed, **wanted))[0] for seed in (1, 1, 2)
+    )
+    assert torch.equal(same, again)
+    assert not torch.equal(same, other)
+
+
+def crops(image: np.ndarray, down: int, right: int) -> list[np.ndarray]:
+    """All crops of a padded picture, by NumPy's own padding."""
+    pads = ((down, down), (right, right), (0, 0))
+    if image.shape[2] == 1:
+        padded = np.pad(image, pads)
+    else:
+        padded = np.pad(image, pads, mode="reflect")
+    height, width = image.shape[:2]
+    return [
+        padded[y : y + height, x : x + width]
+        for y in range(2 * down + 1)
+        for x in range(2 * right + 1)
+    ]
+
+
+@examples(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    channels=st.sampled_from([1, 3]),
+    shift=st.floats(0.05, 0.99),
+    seed=st.integers(0, 1000),
+)
+def test_a_shift_is_a_crop_of_the_padded_picture(
+    height: int, width: int, channels: int, shift: float, seed: int
+) -> None:
+    images = pictures(6, height, width, channels, seed)
+    source = batches(images, seed=seed, shift=shift)
+    seen, numbers = epoch(source)
+    assert seen.dtype == torch.uint8
+    for picture, number in zip(seen.numpy(), numbers.tolist(), strict=True):
+        possible = crops(images[number].numpy(), *source.reach)
+        assert any(np.array_equal(picture, crop) for crop in possible)
+
+
+def test_shifts_reach_each_side_and_no_farther() -> None:
+    image = torch.zeros(1, 20, 20, 1, dtype=torch.uint8)
+    image[0, 10, 10] = 255
+    seen, _ = epoch(batches(image.expand(2000, -1, -1, -1), shift=0.1))
+    places = torch.nonzero(seen[..., 0])[:, 1:] - 10
+    assert set(map(tuple, places.tolist())) == {(y, x) for y in range(-2, 3) for x in range(-2, 3)}
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiny_pictures_take_every_augmentation(size: int, channels: int) -> None:
+    wanted = {"flip": True, "shift": 0.9, "rotate": 90.0, "zoom": 0.5, "colour": 0.9}
+    seen, _ = epoch(batches(pictures(8, size, size, channels), **wanted))
+    assert seen.shape == (8, size, size, channels)
+    assert torch.isfinite(seen).all() and seen.min() >= 0 and seen.max() <= 255
+
+
+def test_each_picture_is_mirrored_in_every_second_epoch() -> None:
+    images = pictures(32, 3, 4, 3)
+    source = batches(images, flip=True)
+    turns = iter(source)
+    mirrored = []
+    for _ in range(4):
+        sides = torch.zeros(32, dtype=torch.bool)
+        for batch, numbers in islice(turns, source.steps_per_epoch):
+            flipped = (batch == images[numbers].flip(2)).flatten(1).all(1)
+            straight = (batch == images[numbers]).flatten(1).all(1)
+            assert (flipped ^ straight).all()
+            sides[numbers] = flipped
+        mirrored.append(sides)
+    assert 4 < mirrored[0].sum() < 28
+    assert torch.equal(mirrored[1], ~mirrored[0])
+    assert torch.equal(mirrored[2], mirrored[0])
+    assert torch.equal(mirrored[3], ~mirrored[0])
+
+
+class Chosen(Batches):
+    """Batches whose random amounts are given: angle, scale, shift across, shift down."""
+
+    amounts: tuple[float, ...] = ()
+
+    def _within(self, limit: float, count: int) -> Tensor:
+        self.amounts = (*self.amounts[1:], self.amounts[0])
+        return torch.full((count,), self.amounts[-1])
+
+
+def turned(images: Tensor, angle: float, zoom: float, across: float, down: float) -> Tensor:
+    wanted = Settings(**PLAIN, rotate=90.0, zoom=0.5, shift=0.5)
+    source = Chosen(images, torch.arange(len(images)), wanted, torch.Generator())
+    source.amounts = angle, zoom, across, down
+    return source._turned(images)
+
+
+def test_no_turn_is_the_identity() -> None:
+    images = pictures(3, 7, 10, 3)
+    assert torch.allclose(turned(images, 0, 0, 0, 0), images.float(), atol=1e-3)
+
+
+def test_a_quarter_turn_is_exact() -> None:
+    images = pictures(3, 9, 9, 3)
+    found = turned(images, math.pi / 2, 0, 0, 0)
+    assert torch.allclose(found, torch.rot90(images, 1, (1, 2)).float(), atol=0.05)
+
+
+@pytest.mark.parametrize("size", [(24, 24), (16, 40), (40, 16)])
+@pytest.mark.parametrize("degrees", [-33.0, 12.0])
+@pytest.mark.parametrize("scale", [0.8, 1.25])
+def test_turns_are_those_of_torchvision(
+    size: tuple[int, int], degrees: float, scale: float
+) -> None:
+    images = pictures(2, *size, 1)
+    found = turned(images, math.radians(degrees), 1 / scale - 1, 0, 0)
+    expected = published.affine(
+        images.permute(0, 3, 1, 2).float(),
+        -degrees,
+        [0, 0],
+        scale,
+        [0.0],
+        interpolation=published.InterpolationMode.BILINEAR,
+    ).permute(0, 2, 3, 1)
+    inner = np.s_[:, 2:-2, 2:-2]
+    assert torch.allclose(found[inner], expected[inner], atol=0.5)
+
+
+def test_turns_shift_by_a_share_of_the_side() -> None:
+    images = pictures(2, 10, 20, 1)
+    found = turned(images, 0, 0, 2 * 0.1, 2 * 0.2)
+    assert torch.allclose(found[:, :8, :18], images[:, 2:, 2:].float(), atol=0.01)
+    assert (found[:, 8:] == 0).all() and (found[:, :, 18:] == 0).all()
+
+
+def test_colours_stay_in_range_and_keep_grey_grey() -> None:
+    images = pictures(64, 6, 6, 3)
+    seen, numbers = epoch(batches(images, colour=0.9))
+    assert seen.min() >= 0 and seen.max() <= 255
+    assert not torch.allclose(seen, images[numbers].float(), atol=1)
+    grey = images[..., :1].expand(-1, -1, -1, 3)
+    seen, _ = epoch(batches(grey, colour=0.9))
+    assert torch.allclose(seen[..., 0], seen[..., 2], atol=1e-3)
+
+
+def test_colour_factors_are_as_said() -> None:
+    images = torch.full((400, 2, 2, 3), 100, dtype=torch.uint8)
+    seen, _ = epoch(batches(images, colour=0.2))
+    brightness = seen[:, 0, 0, 0] / 100
+    assert 0.8 <= brightness.min() < 0.82 and 1.18 < brightness.max() <= 1.2
+
+
+def test_pictures_are_read_only_as_batches_ask(tmp_path: object) -> None:
+    """A tensor over a read-only map works, and nothing writes to it."""
+    path = f"{tmp_path}/pictures.npy"
+    np.save(path, pictures(16, 4, 4, 3).numpy())
+    mapped = np.load(path, mmap_mode="r")
+    with pytest.warns(UserWarning, match="not writ"):
+        images = torch.from_numpy(mapped)
+    seen, numbers = epoch(batches(images, flip=True, shift=0.3, colour=0.1))
+    assert len(seen) == 16 and len(set(numbers.tolist())) == 16
