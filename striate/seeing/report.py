@@ -55,7 +55,7 @@ def write_report(
     if filters:
         scenes["filters.png"] = filters.scene()
     confusion = calibration = mistakes = None
-    files: dict[str, bytes] = {}
+    files: dict[str, bytes | str] = {}
     if test is not None and probabilities is not None:
         confusion = confusion_scene(test)
         calibration = calibration_scene(test)
@@ -64,14 +64,14 @@ def write_report(
         scenes["mistakes.png"] = mistakes.scene()
         if confusion:
             scenes["confusion.svg"] = confusion
-        files["mistakes.csv"] = mistakes.to_csv().encode("utf-8", "surrogateescape")
+        files["mistakes.csv"] = mistakes.to_csv()
     for name, scene in scenes.items():
         files[name] = render_scene(scene, name.rpartition(".")[2])
     for name in ("curves", "confusion", "calibration"):
         if f"{name}.svg" in scenes:
             files[f"{name}.png"] = render_scene(scenes[f"{name}.svg"], "png")
     evidence = Evidence(curves, drawing, filters, confusion, calibration, mistakes)
-    files[REPORT] = report_page(run, graph, test, evidence).encode()
+    files[REPORT] = report_page(run, graph, test, evidence)
     for name, content in files.items():
         write_whole(run.folder / name, content)
     return [run.folder / name for name in sorted(files)]

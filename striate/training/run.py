@@ -149,7 +149,7 @@ def _plain(name: str) -> str:
 
 def write_record(folder: Path, record: Record) -> None:
     """Write `run.json`, whole or not at all."""
-    write_whole(folder / RECORD, record.to_json().encode("utf-8", "surrogateescape"))
+    write_whole(folder / RECORD, record.to_json())
 
 
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:

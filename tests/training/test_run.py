@@ -364,6 +364,11 @@ def test_a_whole_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir() if file.suffix] == ["x.txt"]
 
 
+def test_bytes_of_names_that_are_no_text_are_written_as_they_were(tmp_path: Path) -> None:
+    write_whole(tmp_path / "x", "caf\udce9")
+    assert (tmp_path / "x").read_bytes() == b"caf\xe9"
+
+
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
     path.write_text("old")
