@@ -38,7 +38,7 @@ def command(
     """
     form = one_form(as_json, as_csv)
     ledger = striate.size(network, batch=batch, input=shape)
-    for warning in ledger.warnings:
-        click.echo(f"warning: {warning}", err=True)
     write = {"json": ledger.to_json, "csv": ledger.to_csv, "table": ledger.table}[form]
     click.echo(write().rstrip("\n"))
+    for warning in ledger.warnings:
+        click.echo(f"warning: {warning}", err=True)

@@ -1,44 +1,6 @@
-"""Layers in the few letters that a picture has room for."""
+"""Large numbers in the few letters that a picture has room for."""
 
 from __future__ import annotations
-
-from striate.layers import Layer, Setting, Value
-
-_SHOWN = ("dilation", "groups")
-
-
-def compact(layer: Layer) -> str:
-    """A layer as papers write it: `conv3-64/2`. Padding, bias and constants are left out."""
-    text = layer.kind
-    if layer.number:
-        text += _number(getattr(layer, layer.number))
-    if layer.dash and (channels := getattr(layer, layer.dash)):
-        text += f"-{_number(channels)}"
-    if layer.slash and _moves(layer):
-        text += f"/{_number(getattr(layer, layer.slash))}"
-    for setting in layer.settings:
-        if setting.name in _SHOWN and _differs(layer, setting):
-            text += f" {setting.letter}{_number(getattr(layer, setting.name))}"
-    return text
-
-
-def _moves(layer: Layer) -> bool:
-    """Whether the stride is worth a word: not one, and for a pool not its own size."""
-    stride = getattr(layer, layer.slash)
-    usual = getattr(layer, "kernel_size", None) if layer.role == "pool" else (1, 1)
-    return stride not in ((0, 0), usual)
-
-
-def _differs(layer: Layer, setting: Setting) -> bool:
-    value: Value = getattr(layer, setting.name)
-    return value != setting.default
-
-
-def _number(value: Value) -> str:
-    if isinstance(value, tuple):
-        rows, columns = value
-        return str(rows) if rows == columns else f"{rows}x{columns}"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def big(count: int) -> str:

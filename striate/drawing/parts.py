@@ -10,9 +10,10 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from striate.drawing.labels import big, compact
+from striate.drawing.labels import big
 from striate.graph.nodes import Graph, Leaf, Node, Parallel, Part, Repeat, Series
 from striate.layers import Shape, product, show
+from striate.layers.compact import compact
 from striate.layers.pointwise import Identity
 
 _FOLDED_ROLES = ("norm", "activation", "regularise", "shape")

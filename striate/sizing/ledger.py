@@ -104,7 +104,7 @@ class Ledger:
         return to_csv(self.rows)
 
     def table(self, width: int = 100) -> str:
-        """The ledger for people, in lines of at most `width` characters."""
+        """The ledger for people, warnings apart, in lines of at most `width` characters."""
         from striate.sizing.table import table
 
         return table(self, width)

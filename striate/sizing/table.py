@@ -30,7 +30,7 @@ Columns = dict[str, list[str]]
 
 
 def table(ledger: Ledger, width: int) -> str:
-    """One line a layer under a line of headers, totals and warnings below.
+    """One line a layer under a line of headers, totals below.
 
     A bar beside a number is its share of the largest one in its column.
     """
@@ -38,8 +38,6 @@ def table(ledger: Ledger, width: int) -> str:
     head, *body, totals = _laid_out(_columns(ledger), width)
     rule = "─" * max(len(line) for line in (head, *body, totals))
     lines = [_title(ledger), "", head, rule, *body, rule, totals, "", *_summary(ledger, width)]
-    for warning in ledger.warnings:
-        lines += ["", f"warning: {warning}"]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 

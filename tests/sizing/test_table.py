@@ -85,8 +85,3 @@ def test_long_names_are_cut_in_front() -> None:
 def test_the_largest_layers_are_named() -> None:
     assert "most parameters: fc1 74% · fc2 12% · fc3 3%" in size("vgg16").table()
     assert "most MACs: none" in size("input 3x8x8 -> pool2").table()
-
-
-def test_warnings_stand_below() -> None:
-    ledger = size("input 3x33x33 -> pool2")
-    assert ledger.table().endswith(f"\n\nwarning: {ledger.warnings[0]}\n")
