@@ -116,7 +116,8 @@ class SGD:
     def __init__(self, weights: list[Weight], settings: Settings, decay: float) -> None:
         self.weights, self.lr, self.decay = weights, settings.lr, decay
         self.momentum = settings.momentum
-        self._buffers = [torch.zeros_like(weight.master) for weight in weights]
+        moving = weights if self.momentum else []  # the kernel takes none without momentum
+        self._buffers = [torch.zeros_like(weight.master) for weight in moving]
 
     def step(self, share: float) -> None:
         """One step at `share` of the peak rate."""

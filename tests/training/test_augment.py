@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.transforms import functional as published
 
 from striate.training.augment import Batches
+from striate.training.loop import resident
 from striate.training.settings import Settings
 
 PLAIN = {"epochs": 1.0, "batch": 4}
@@ -77,10 +78,7 @@ def test_the_generator_decides_everything(changes: dict[str, float]) -> None:
 def crops(image: np.ndarray, down: int, right: int) -> list[np.ndarray]:
     """All crops of a padded picture, by NumPy's own padding."""
     pads = ((down, down), (right, right), (0, 0))
-    if image.shape[2] == 1:
-        padded = np.pad(image, pads)
-    else:
-        padded = np.pad(image, pads, mode="reflect")
+    padded = np.pad(image, pads, mode="constant" if image.shape[2] == 1 else "reflect")
     height, width = image.shape[:2]
     return [
         padded[y : y + height, x : x + width]
@@ -222,7 +220,6 @@ def test_pictures_are_read_only_as_batches_ask(tmp_path: object) -> None:
     path = f"{tmp_path}/pictures.npy"
     np.save(path, pictures(16, 4, 4, 3).numpy())
     mapped = np.load(path, mmap_mode="r")
-    with pytest.warns(UserWarning, match="not writ"):
-        images = torch.from_numpy(mapped)
+    images = resident(mapped, torch.device("cpu"))
     seen, numbers = epoch(batches(images, flip=True, shift=0.3, colour=0.1))
     assert len(seen) == 16 and len(set(numbers.tolist())) == 16

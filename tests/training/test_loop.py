@@ -1,0 +1,425 @@
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from striate.data import DataSet
+from striate.errors import StriateError, UserError
+from striate.modules import Network, build
+from striate.source import Source
+from striate.training import loop
+from striate.training.augment import Batches
+from striate.training.device import Machine
+from striate.training.loop import (
+    Best,
+    Clock,
+    Moment,
+    Row,
+    Tally,
+    Trained,
+    Watcher,
+    rate_share,
+    require_statistics,
+    resident,
+    score,
+    to_train,
+    train_network,
+)
+from striate.training.run import Normalise
+from striate.training.settings import Settings
+
+TEXT = "input 1x8x8 -> conv3-18 nobias -> relu -> conv3-16 nobias -> pool2 -> bn -> relu -> fc-10"
+CPU = Machine(torch.device("cpu"), torch.float32)
+NORMALISE = Normalise((78.0,), (96.0,))
+QUICK = Settings(epochs=4, batch=64, shift=0.1)
+
+
+def learn(
+    data: DataSet,
+    settings: Settings = QUICK,
+    watcher: Watcher | None = None,
+    text: str = TEXT,
+    machine: Machine = CPU,
+) -> Trained:
+    network = build(Source(text), seed=settings.seed)
+    return train_network(network, data, NORMALISE, settings, machine, watcher or Watcher())
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.fixture(scope="module")
+def learned(digits: DataSet) -> Trained:
+    return learn(digits)
+
+
+def test_a_small_network_learns_digits(learned: Trained, digits: DataSet) -> None:
+    assert learned.best.val_accuracy > 0.95
+    network = build(Source(TEXT), seed=0)
+    network.load_state_dict(learned.weights, strict=True)
+    images = loop.to_input(torch.from_numpy(digits.test.images), NORMALISE, torch.float32)
+    found = network.eval()(images).argmax(1).numpy()
+    assert (found == digits.test.labels).mean() > 0.95
+
+
+def test_a_training_is_told_in_rows(learned: Trained, digits: DataSet) -> None:
+    steps = len(digits.train) // 64 * 4
+    assert (learned.steps, learned.epochs, learned.interrupted) == (steps, 4.0, False)
+    assert [row.epoch for row in learned.rows] == [1, 2, 3, 4]
+    last = learned.rows[-1]
+    assert last.lr == 0
+    assert last.seconds == pytest.approx(learned.seconds)
+    assert last.train_accuracy > 0.9 and 0 < last.val_loss < last.train_loss
+
+
+def test_the_seed_decides_every_weight(learned: Trained, digits: DataSet) -> None:
+    again = learn(digits)
+    other = learn(digits, replace(QUICK, seed=1))
+    assert same(learned.weights, again.weights)
+    assert not same(learned.weights, other.weights)
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "sgd"])
+def test_it_learns_in_bfloat16(digits: DataSet, optimizer: str) -> None:
+    settings = replace(QUICK, optimizer=optimizer, average=0.1, epochs=3)
+    trained = learn(digits, settings, machine=Machine(CPU.device, torch.bfloat16))
+    assert trained.best.val_accuracy > 0.9
+    assert all(w.dtype != torch.bfloat16 for w in trained.weights.values())
+
+
+def test_a_network_that_ends_in_softmax_learns_as_the_one_before_it(
+    learned: Trained, digits: DataSet
+) -> None:
+    ends = learn(digits, text=f"{TEXT} -> softmax")
+    assert same(ends.weights, learned.weights)
+    assert ends.best.val_accuracy == learned.best.val_accuracy
+
+
+def test_scores_come_from_before_the_last_softmax() -> None:
+    network = build(Source("input 1x8x8 -> fc-8 -> softmax -> fc-3 -> softmax"), seed=0)
+    images = torch.randn(2, 1, 8, 8)
+    assert torch.allclose(to_train(network)(images).softmax(1), network(images))
+    plain = build(Source("input 1x8x8 -> softmax -> fc-3"), seed=0)
+    assert torch.equal(to_train(plain)(images), plain(images))
+
+
+def test_a_last_layer_of_maps_of_one_value_learns(digits: DataSet) -> None:
+    text = "input 1x8x8 -> conv3-16 -> bn -> relu -> pool2 -> conv3-10 -> gap"
+    assert learn(digits, text=text).best.val_accuracy > 0.5
+
+
+class Stop:
+    """A watcher that presses Ctrl-C once a step is told, and again at a row if it says so."""
+
+    def __init__(self, at_step: int) -> None:
+        self.at_step = at_step
+        self.kept: list[dict[str, Tensor]] = []
+        self.stopped = False
+
+    def step(self, moment: Moment) -> None:
+        if moment.step >= self.at_step and not self.stopped:
+            self.stopped = True
+            raise KeyboardInterrupt
+
+    def row(self, row: Row, weights: dict[str, Tensor] | None) -> None:
+        self.kept += [weights] if weights else []
+
+    @property
+    def watcher(self) -> Watcher:
+        return Watcher(self.step, self.row)
+
+
+@pytest.fixture
+def every_step_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Clock, "to_show", lambda clock: True)
+
+
+@pytest.mark.usefixtures("every_step_is_shown")
+@pytest.mark.parametrize("at_step", [1, 3, 25])
+def test_an_interrupt_ends_with_the_weights_there_are(digits: DataSet, at_step: int) -> None:
+    stop = Stop(at_step)
+    trained = learn(digits, watcher=stop.watcher)
+    assert trained.interrupted and trained.steps == at_step
+    assert trained.rows[-1].step == at_step
+    assert trained.weights is stop.kept[-1]
+    assert all(torch.isfinite(weight).all() for weight in trained.weights.values())
+    assert not math.isnan(trained.best.val_accuracy)
+
+
+@pytest.mark.usefixtures("every_step_is_shown")
+@pytest.mark.parametrize("at_step", [1, 25])
+def test_a_second_interrupt_leaves_the_validation_out(
+    digits: DataSet, monkeypatch: pytest.MonkeyPatch, at_step: int
+) -> None:
+    stop = Stop(at_step)
+    validate = loop.probabilities
+
+    def probabilities(*given: object, **named: object) -> object:
+        if stop.stopped:
+            raise KeyboardInterrupt
+        return validate(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "probabilities", probabilities)
+    trained = learn(digits, watcher=stop.watcher)
+    assert trained.interrupted
+    assert all(torch.isfinite(weight).all() for weight in trained.weights.values())
+    assert trained.best.step == (1 if at_step == 1 else 20)
+    assert math.isnan(trained.best.val_accuracy) == (at_step == 1)
+
+
+def test_an_interrupt_while_weights_are_written_loses_none(digits: DataSet) -> None:
+    def row(row: Row, weights: object) -> None:
+        raise KeyboardInterrupt
+
+    trained = learn(digits, watcher=Watcher(row=row))
+    assert trained.interrupted and trained.best == trained.rows[0]
+    assert trained.weights
+
+
+def test_a_training_that_diverges_says_so(digits: DataSet) -> None:
+    settings = replace(QUICK, optimizer="sgd", lr=1e6)
+    text = "input 1x8x8 -> conv3-8 -> relu -> fc-10"
+    kept: list[int] = []
+    watcher = Watcher(row=lambda row, weights: kept.append(row.step))
+    with pytest.raises(StriateError) as error:
+        learn(digits, settings, watcher, text)
+    first, _, fix = str(error.value).partition(" at step ")
+    assert first == "the training diverged: the loss is not a finite number"
+    assert fix.endswith(". Try a smaller rate, such as --lr 250000")
+    assert kept == [] and error.value.exit_status == 1
+
+
+def test_no_validation_pictures_keep_the_last_weights(digits: DataSet) -> None:
+    empty = replace(
+        digits.val, images=digits.val.images[:0], labels=digits.val.labels[:0], files=()
+    )
+    trained = learn(replace(digits, val=empty), replace(QUICK, epochs=2))
+    assert math.isnan(trained.best.val_accuracy) and math.isnan(trained.best.val_loss)
+    assert trained.best == trained.rows[-1]
+
+
+def few(data: DataSet, count: int) -> DataSet:
+    part = data.train
+    cut = replace(
+        part, images=part.images[:count], labels=part.labels[:count], files=part.files[:count]
+    )
+    return replace(data, train=cut)
+
+
+def test_label_smoothing_is_in_the_loss(digits: DataSet) -> None:
+    """One batch that is the whole set, at a rate of nearly 0: the loss is that of the start."""
+    data = few(digits, 64)
+    for smoothing in (0.0, 0.2):
+        settings = Settings(
+            epochs=1, batch=64, label_smoothing=smoothing, lr=1e-9, adam_lr=1e-9, whiten=False
+        )
+        network = build(Source("input 1x8x8 -> fc-10"), seed=0)
+        images = loop.to_input(torch.from_numpy(data.train.images), NORMALISE, torch.float32)
+        answers = torch.from_numpy(data.train.labels)
+        loss = nn.CrossEntropyLoss(label_smoothing=smoothing)(network(images), answers)
+        trained = learn(data, settings, text="input 1x8x8 -> fc-10")
+        assert trained.rows[0].train_loss == pytest.approx(loss.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_few_pictures_train(digits: DataSet, count: int) -> None:
+    trained = learn(few(digits, count), replace(QUICK, batch=8, epochs=3))
+    assert trained.steps == 3 * max(1, count // 8)
+
+
+def test_a_batch_of_one_needs_more_than_one_value_to_normalise(digits: DataSet) -> None:
+    text = "input 1x8x8 -> fc-8 -> bn -> relu -> fc-10"
+    with pytest.raises(UserError) as error:
+        learn(digits, replace(QUICK, batch=1), text=text)
+    assert str(error.value) == (
+        "batch: found 1, but bn1 normalises one value of each picture over the batch, so a step "
+        "takes 2 pictures or more. Give --batch 2 or more"
+    )
+    require_statistics(build(Source(text), seed=0).graph, 2)
+    require_statistics(build(Source(TEXT), seed=0).graph, 1)
+
+
+def test_a_read_only_map_is_taken_without_a_warning(digits: DataSet, tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", digits.train.images)
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    data = replace(digits, train=replace(digits.train, images=mapped))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tensor = resident(mapped, torch.device("cpu"))
+        trained = learn(data, replace(QUICK, epochs=1, flip=True))
+    assert tensor.data_ptr() == mapped.ctypes.data
+    assert trained.steps == len(mapped) // 64
+
+
+@pytest.mark.parametrize(
+    ("progress", "warmup", "share"),
+    [(0, 0.2, 0.01), (0.1, 0.2, 0.5), (0.2, 0.2, 1), (0.6, 0.2, 0.5), (1, 0.2, 0), (0, 0, 1),
+     (0.5, 0, 0.5), (1, 0, 0)],
+)  # fmt: skip
+def test_the_rate_rises_in_a_line_and_falls_in_a_line(
+    progress: float, warmup: float, share: float
+) -> None:
+    assert rate_share(progress, warmup) == pytest.approx(share)
+
+
+class Time:
+    """A clock that goes on when told."""
+
+    now = 50.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    fake = Time()
+    monkeypatch.setattr(loop, "time", fake)
+    return fake
+
+
+def clock_of(**wanted: object) -> Clock:
+    settings = Settings(batch=10, **wanted)
+    images = torch.zeros(100, 2, 2, 1, dtype=torch.uint8)
+    return Clock(settings, Batches(images, torch.zeros(100), settings, torch.Generator()))
+
+
+def run(clock: Clock, time: Time, step: float, look: float = 0.0) -> list[int]:
+    """Steps of that many seconds until the clock is over; the steps at which it looks."""
+    looks = []
+    clock.start()
+    while True:
+        time.now += step
+        clock.stop()
+        if clock.to_look():
+            looks.append(clock.steps)
+            time.now += look
+            clock.start()
+        if clock.over:
+            return looks
+
+
+def test_epochs_are_counted_in_steps(time: Time) -> None:
+    clock = clock_of(epochs=2.5)
+    looks = run(clock, time, 0.3)
+    assert (clock.steps, clock.epoch, clock.progress) == (25, 2.5, 1.0)
+    assert looks == [9, 17, 25]
+
+
+@pytest.mark.parametrize("step", [0.013, 0.3, 0.9])
+@pytest.mark.parametrize("seconds", [1.0, 7.0])
+def test_seconds_are_kept_to_half_a_step(time: Time, step: float, seconds: float) -> None:
+    clock = clock_of(seconds=seconds)
+    run(clock, time, step, look=20.0)
+    assert abs(clock.seconds - seconds) <= step / 2 + 1e-9
+    assert clock.seconds == pytest.approx(clock.steps * step)
+
+
+def test_at_least_one_step_is_made(time: Time) -> None:
+    clock = clock_of(seconds=1e-6)
+    assert run(clock, time, 5.0) == [1]
+    assert clock_of(epochs=1e-6)._total == 1
+
+
+def test_looks_are_spread_and_not_too_many(time: Time) -> None:
+    assert len(run(clock_of(epochs=100), time, 0.1)) == loop.LOOKS
+    assert len(run(clock_of(seconds=60), time, 0.1)) == loop.LOOKS
+    assert len(run(clock_of(seconds=3), time, 0.1)) == 2
+    looks = run(clock_of(epochs=6), time, 0.1)
+    assert looks == [10, 20, 30, 40, 50, 60]
+
+
+def test_the_expected_steps_are_found_from_the_time(time: Time) -> None:
+    clock = clock_of(seconds=10)
+    clock.start()
+    for _ in range(10):
+        time.now += 0.1
+        clock.stop()
+    assert clock.expected_steps == pytest.approx(100)
+    assert clock_of(epochs=3).expected_steps == 30
+
+
+def test_a_moment_tells_the_rate_of_late(time: Time) -> None:
+    clock = clock_of(epochs=2)
+    assert clock.moment(1.5).rate == 0
+    clock.start()
+    for _ in range(5):
+        time.now += 0.5
+        clock.stop()
+    assert clock.moment(1.5) == Moment(0.25, 0.5, 5, 2.5, 20.0, 1.5)
+
+
+def test_news_come_ten_times_a_second(time: Time) -> None:
+    clock = clock_of(epochs=2)
+    shown = []
+    for tick in range(50):
+        time.now += 0.011
+        if clock.to_show():
+            shown.append(tick)
+    assert len(shown) == 5
+
+
+def row(accuracy: float, step: int = 0) -> Row:
+    return Row(step, 0, 0, 0, 0, 0, 0, 0, accuracy)
+
+
+def kept(pictures: int, *accuracies: float) -> int:
+    best = Best(pictures)
+    for step, accuracy in enumerate(accuracies):
+        best.take(row(accuracy, step), {"step": torch.tensor(step)})
+    assert best.weights["step"] == best.row.step
+    return best.row.step
+
+
+def test_the_latest_that_is_not_clearly_worse_is_kept() -> None:
+    assert kept(100, 0.5, 0.9, 0.89) == 2
+    assert kept(100, 0.5, 0.9, 0.80) == 1
+    assert kept(100, 0.9, 0.88, 0.86, 0.84, 0.5) == 1
+    assert kept(10_000, 0.9, 0.89) == 0
+    assert kept(100, 0.95, 0.93) == 1
+    assert kept(1000, 0.0, 0.0) == 1
+
+
+def test_without_validation_the_last_is_kept() -> None:
+    assert kept(0, math.nan, math.nan, math.nan) == 2
+
+
+def test_weights_that_were_not_validated_are_kept_in_need_alone() -> None:
+    assert kept(100, math.nan) == 0
+    assert kept(100, 0.9, math.nan) == 0
+    assert kept(100, math.nan, 0.1) == 1
+
+
+def test_scores_of_probabilities() -> None:
+    seen = np.array([[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]], np.float32)
+    labels = np.array([0, 1, 1])
+    loss, accuracy = score(seen, labels)
+    assert loss == pytest.approx(-(math.log(0.5) + math.log(0.75) + math.log(1e-12)) / 3)
+    assert accuracy == pytest.approx(2 / 3)
+    assert all(math.isnan(value) for value in score(seen[:0], labels[:0]))
+
+
+def test_a_tally_is_a_mean_over_pictures() -> None:
+    tally = Tally(torch.device("cpu"))
+    assert math.isnan(tally.mean_loss()) and math.isnan(tally.accuracy())
+    scores = torch.eye(3)
+    tally.add(torch.tensor(1.0), scores, torch.tensor([0, 1, 2]))
+    tally.add(torch.tensor(5.0), scores[:1], torch.tensor([1]))
+    assert tally.mean_loss() == pytest.approx(2.0)
+    assert tally.accuracy() == pytest.approx(0.75)
+
+
+def test_normalisation_stays_in_full_precision() -> None:
+    network: Network = build(Source(TEXT), seed=0)
+    loop.lower_precision(network, torch.bfloat16)
+    for name, weight in network.named_parameters():
+        wanted = torch.float32 if name.startswith("bn") else torch.bfloat16
+        assert weight.dtype == wanted, name

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from striate.training.loop import lower_precision
+from striate.training.optimise import AdamW, Optimizer, orthogonal
+from striate.training.settings import Settings
+
+
+def small() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, groups=8),
+        nn.Flatten(),
+        nn.Linear(8 * 4 * 4, 5),
+    )
+
+
+def learn(network: nn.Module, step: Callable[[], None], steps: int = 20) -> None:
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(steps):
+        images = torch.randn(16, 3, 6, 6, generator=generator)
+        answers = torch.randint(5, (16,), generator=generator)
+        nn.functional.cross_entropy(network(images), answers).backward()
+        step()
+
+
+def both(settings: Settings, make: Callable[[nn.Module], torch.optim.Optimizer]) -> None:
+    """Hold an optimizer to torch's over twenty steps."""
+    ours, theirs = small(), small()
+    optimizer, reference = Optimizer(ours, settings), make(theirs)
+
+    def step() -> None:
+        reference.step()
+        reference.zero_grad()
+
+    learn(ours, lambda: optimizer.step(0.7))
+    learn(theirs, step)
+    for found, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(found, expected, atol=1e-6)
+
+
+def groups(network: nn.Module, decay: float) -> list[dict[str, object]]:
+    weights = list(network.parameters())
+    return [
+        {"params": [w for w in weights if w.ndim > 1], "weight_decay": decay},
+        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def test_sgd_is_torchs() -> None:
+    settings = Settings(epochs=1, optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=0.01)
+    both(
+        settings,
+        lambda net: torch.optim.SGD(groups(net, 0.01), lr=0.07, momentum=0.9, nesterov=True),
+    )
+
+
+def test_sgd_without_momentum_is_torchs() -> None:
+    settings = Settings(epochs=1, optimizer="sgd", lr=0.1, momentum=0.0)
+    both(settings, lambda net: torch.optim.SGD(net.parameters(), lr=0.07))
+
+
+def test_adamw_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.training.optimise._filters", lambda network: set())
+    settings = Settings(epochs=1, optimizer="muon", adam_lr=0.01, weight_decay=0.1)
+    both(
+        settings,
+        lambda net: torch.optim.AdamW(groups(net, 0.1), lr=0.007, betas=AdamW.BETAS, eps=AdamW.EPS),
+    )
+
+
+def test_muon_steps_by_the_orthogonalised_nesterov_momentum() -> None:
+    """Two steps written out, with the direction that `orthogonal` gives."""
+    network = nn.Sequential(nn.Conv2d(2, 24, 3, bias=False))
+    settings = Settings(epochs=1, lr=0.1, momentum=0.9, weight_decay=0.5)
+    optimizer = Optimizer(network, settings)
+    weight = network[0].weight
+    expected, momentum = weight.detach().clone(), torch.zeros(24, 2, 3, 3)
+    for seed in (1, 2):
+        gradient = torch.randn(24, 2, 3, 3, generator=torch.Generator().manual_seed(seed))
+        weight.grad = gradient.clone()
+        optimizer.step(0.5)
+        momentum = 0.9 * momentum + gradient
+        direction = orthogonal((gradient + 0.9 * momentum).flatten(1)).view_as(gradient)
+        expected = expected * (1 - 0.05 * 0.5) - 0.05 * (24 / 18) ** 0.5 * direction
+    assert torch.allclose(weight, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(16, 144), (64, 64), (96, 27), (1, 9)])
+def test_orthogonal_is_nearly_the_closest_matrix_of_orthonormal_rows(
+    shape: tuple[int, int],
+) -> None:
+    """As in Muon's published account, singular values come near 1 without converging to it."""
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    matrix = left * torch.linspace(0.2, 1, len(values)) @ right
+    found = orthogonal(matrix, steps=5)
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.6 and values.max() < 1.25
+    closest = left @ right
+    cosine = (found * closest).sum() / found.norm() / closest.norm()
+    assert cosine > 0.95
+    assert found.dtype == torch.float32 and found.shape == shape
+
+
+def test_three_steps_turn_the_right_way() -> None:
+    matrix = torch.randn(32, 288, generator=torch.Generator().manual_seed(0))
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    found = orthogonal(matrix)
+    assert (found * (left @ right)).sum() / found.norm() / (left @ right).norm() > 0.95
+    assert torch.linalg.svdvals(found).max() < 1.3
+
+
+def test_orthogonal_takes_zeros_and_any_scale() -> None:
+    assert torch.equal(orthogonal(torch.zeros(4, 9)), torch.zeros(4, 9))
+    matrix = torch.randn(8, 20, generator=torch.Generator().manual_seed(0))
+    near = orthogonal(matrix), orthogonal(matrix * 1e4)
+    assert torch.allclose(*near, atol=0.05)
+
+
+def step_of(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    """How far each weight moves in one step with gradients of 1."""
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    for weight in network.parameters():
+        if weight.requires_grad:
+            weight.grad = torch.ones_like(weight)
+    optimizer.step(1.0)
+    return {name: weight.detach() - before[name] for name, weight in network.named_parameters()}
+
+
+def test_muon_takes_dense_filters_alone() -> None:
+    """Adam's first step is its rate in every value; Muon's rate here is nearly nothing."""
+    network = small()
+    moved = step_of(network, Optimizer(network, Settings(epochs=1, lr=1e-9, adam_lr=0.01)))
+    assert moved.pop("0.weight").abs().max() < 1e-6
+    for change in moved.values():
+        assert torch.allclose(change, torch.tensor(-0.01), atol=1e-5)
+
+
+def test_enormous_filter_banks_are_left_to_adam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("striate.training.optimise.LARGEST_MUON_SIDE", 7)
+    network = small()
+    moved = step_of(network, Optimizer(network, Settings(epochs=1, lr=1e-9, adam_lr=0.01)))
+    assert torch.allclose(moved["0.weight"], torch.tensor(-0.01), atol=1e-5)
+
+
+def test_biases_and_normalisation_do_not_decay() -> None:
+    settings = Settings(epochs=1, optimizer="sgd", lr=1.0, momentum=0.0, weight_decay=0.1)
+    network = small()
+    optimizer = Optimizer(network, settings)
+    before = {name: weight.detach().clone() for name, weight in network.named_parameters()}
+    for weight in network.parameters():
+        weight.grad = torch.zeros_like(weight)
+    optimizer.step(1.0)
+    for name, weight in network.named_parameters():
+        shrunk = 0.9 if before[name].ndim > 1 else 1.0
+        assert torch.allclose(weight, shrunk * before[name])
+
+
+@pytest.mark.parametrize("name", ["muon", "sgd"])
+def test_frozen_weights_stay(name: str) -> None:
+    network = small()
+    network[0].weight.requires_grad_(False)
+    before = copy.deepcopy(network[0].weight)
+    optimizer = Optimizer(network, Settings(epochs=1, optimizer=name))
+    learn(network, lambda: optimizer.step(1.0), steps=3)
+    assert torch.equal(network[0].weight, before)
+
+
+@pytest.mark.parametrize("name", ["muon", "sgd"])
+def test_weights_that_the_loss_does_not_reach_stay(name: str) -> None:
+    network = small()
+    idle = nn.ModuleDict({"used": network, "idle": nn.Conv2d(3, 4, 3), "fc": nn.Linear(3, 3)})
+    before = copy.deepcopy(idle["idle"].state_dict() | idle["fc"].state_dict())
+    optimizer = Optimizer(idle, Settings(epochs=1, optimizer=name))
+    learn(network, lambda: optimizer.step(1.0), steps=3)
+    after = idle["idle"].state_dict() | idle["fc"].state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", ["muon", "sgd"])
+def test_tiny_steps_on_bfloat16_weights_are_not_lost(name: str) -> None:
+    """1 + 1000 steps of 0.0001 is 1.1; in bfloat16 alone it would stay 1."""
+    network = nn.Sequential(nn.Linear(1, 1, bias=False))
+    nn.init.ones_(network[0].weight)
+    settings = Settings(epochs=1, optimizer=name, lr=1e-4, adam_lr=1e-4, momentum=0.0)
+    optimizer = Optimizer(network, settings)
+    lower_precision(network, torch.bfloat16)
+    weight = network[0].weight
+    assert weight.dtype == torch.bfloat16
+    for _ in range(1000):
+        weight.grad = torch.full_like(weight, -1.0)
+        optimizer.step(1.0)
+    assert float(optimizer.weights[0].master) == pytest.approx(1.1, abs=1e-3)
+    assert float(weight.detach()) == pytest.approx(1.1, abs=0.004)
+
+
+def test_gradients_are_forgotten_after_a_step() -> None:
+    network = small()
+    optimizer = Optimizer(network, Settings(epochs=1))
+    learn(network, lambda: optimizer.step(1.0), steps=1)
+    assert all(weight.grad is None for weight in network.parameters())
