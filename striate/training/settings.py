@@ -47,8 +47,11 @@ class Settings:
     """
 
     recipe: str = "default"
+    """The named settings that were chosen."""
     epochs: float | None = None
+    """How long: passes over the training pictures."""
     seconds: float | None = None
+    """How long: seconds of training, looks at the validation pictures not counted."""
     batch: int = 128
     """Images a step."""
     optimizer: str = "muon"
@@ -58,9 +61,11 @@ class Settings:
     adam_lr: float = 0.005
     """The peak rate of AdamW, where Muon does not apply."""
     momentum: float = 0.9
+    """Nesterov momentum, of Muon or of SGD."""
     weight_decay: float = 0.0
     """On matrices and filters alone; biases and normalisation are never decayed."""
     label_smoothing: float = 0.1
+    """The share of a right answer's probability that all classes divide among them."""
     warmup: float = 0.1
     """Share of the training in which the rate rises from 0; then it falls to 0 in a line."""
     average: float = 0.0
@@ -79,8 +84,11 @@ class Settings:
     colour: float = 0.0
     """Largest relative change of brightness, contrast and saturation."""
     seed: int = 0
+    """Where chance begins: the split, the first weights, the order, the augmentation."""
     device: str = "auto"
+    """`auto` takes a GPU if there is one."""
     precision: str = "auto"
+    """`auto` takes bfloat16 where the device computes it fast."""
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.seconds is not None:

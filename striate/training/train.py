@@ -133,11 +133,11 @@ def fit(
         notices=notices,
     )
     folder = create_folder(output, pictures.name, network_name(network))
-    display.epochs = settings.epochs
-    for notice in notices:
-        display.say(f"note: {notice}")
-    display.say(opening(folder, pictures))
     with removed_without_weights(folder):
+        display.epochs = settings.epochs
+        for notice in notices:
+            display.say(f"note: {notice}")
+        display.say(opening(folder, pictures))
         write_whole(folder / NETWORK, adapted.text.rstrip("\n") + "\n")
         write_split(folder / SPLIT, pictures.assignment, pictures.classes)
         write_record(folder, record)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import math
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import UserError
+from striate.training import settings as module
 from striate.training.settings import RECIPES, Settings, choose, default_epochs
 
 ABOVE_0 = "a number above 0, up to 1e+09"
@@ -202,3 +206,27 @@ def test_impossible_wishes_are_told() -> None:
         choose(100, 3, True, epochs=1, seconds=1)
     with pytest.raises(UserError, match=r"^settings: lr is nan; expected a number above 0"):
         choose(100, 3, False, lr=math.nan)
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+
+
+def table() -> str:
+    """The settings as a table: name, values, default, and what stands below them in the class."""
+    body = ast.parse(inspect.getsource(Settings)).body[0].body  # type: ignore[attr-defined]
+    words = module._words()
+    rows = ["| setting | values | default | |", "|---|---|---|---|"]
+    for at, node in enumerate(body):
+        if isinstance(node, ast.AnnAssign):
+            name = ast.unparse(node.target)
+            known = ", ".join(f"`{word}`" for word in words.get(name, ()))
+            values = str(module._NUMBERS.get(name, known or "true or false"))
+            default = ast.literal_eval(node.value) if node.value else None
+            shown = "–" if default is None else f"`{json.dumps(default)}`".replace('"', "")
+            told = inspect.cleandoc(ast.literal_eval(body[at + 1].value)).replace("\n", " ")
+            rows.append(f"| `{name}` | {values} | {shown} | {told} |")
+    return "\n".join(rows)
+
+
+def test_the_page_lists_every_setting() -> None:
+    assert table() in PAGE.read_text(encoding="utf-8")

@@ -297,8 +297,15 @@ def test_an_interrupt_before_the_first_step_leaves_no_folder(
 PROGRAM = """
 import sys
 from pathlib import Path
+from striate.training.progress import Display
 from striate.training.train import fit
-outcome = fit(sys.argv[1], "digits", output=Path(sys.argv[2]), epochs=100000)
+
+class Loud(Display):
+    def step(self, moment):
+        self.say("a step")
+
+output = Path(sys.argv[2])
+outcome = fit(sys.argv[1], "digits", output=output, epochs=100000, display=Loud())
 slow = "torch._dynamo torch._inductor sympy torchvision sklearn matplotlib pandas".split()
 print(outcome.trained.interrupted, [name for name in slow if name in sys.modules])
 """
@@ -316,18 +323,25 @@ def test_a_training_of_its_own_process_ends_on_ctrl_c_and_imports_nothing_slow(
     guard.start()
     try:
         assert process.stderr is not None
-        opening = process.stderr.readline()
+        opening, step = process.stderr.readline(), process.stderr.readline()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     finally:
         guard.cancel()
         process.kill()
-    assert opening.startswith(f"{tmp_path / 'run'}: 1,302 training")
-    if process.returncode == 0:
-        assert out == "True []\n"
-        assert open_run(tmp_path / "run").record.results["interrupted"] is True
-    else:
-        assert "KeyboardInterrupt" in err and not (tmp_path / "run").exists()
+    assert opening.startswith(f"{tmp_path / 'run'}: 1,302 training") and step == "a step\n"
+    assert (process.returncode, out) == (0, "True []\n"), err
+    assert open_run(tmp_path / "run").record.results["interrupted"] is True
+
+
+def test_an_interrupt_at_the_first_word_leaves_no_folder(tmp_path: Path) -> None:
+    class Early(Display):
+        def say(self, text: str) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(TEXT, "digits", output=tmp_path / "run", display=Early(io.StringIO()))
+    assert not (tmp_path / "run").exists()
 
 
 def test_few_pictures_of_two_classes_train(tmp_path: Path) -> None:
