@@ -70,7 +70,7 @@ def cell(value: object, share: float | None = None) -> str:
     """A cell of a table; with a share of 0…1, a bar of that length stands behind it."""
     if share is None or not 0 < share <= 1:
         return f"<td>{text(value)}</td>"
-    return f'<td class="bar" style="background-size:{100 * share:.1f}% 86%">{text(value)}</td>'
+    return f'<td class="bar" style="background-size:{100 * share:.1f}% 1.3em">{text(value)}</td>'
 
 
 def word(value: object) -> str:

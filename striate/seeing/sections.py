@@ -262,6 +262,8 @@ def _settings(run: Run) -> tuple[str, ...]:
         name: value for name, value in record.settings.to_json().items() if value is not None
     }
     taken = {"pictures are read as": read, "mean taken": means, "divided by": deviations}
+    if record.settings.flip:
+        taken["predictions are"] = "means over a picture and its mirror image"
     told = "The same training again, to the same weights on the same machine and versions:"
     if record.settings.seconds is not None:
         told = (

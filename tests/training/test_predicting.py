@@ -89,6 +89,18 @@ def test_preprocessing_is_the_runs(run: Run, tmp_path: Path, digits: DataSet) ->
     )
 
 
+def test_a_run_that_learned_mirrored_pictures_sees_both_sides(run: Run, pictures: Path) -> None:
+    file = sorted(pictures.glob("*/*"))[0]
+    settings = replace(run.record.settings, flip=True)
+    write_record(run.folder, replace(run.record, settings=settings))
+    [found] = predict(run.folder, [file], top=10)
+    pixels = read_picture(file, run.record.preprocess)[None]
+    expected = probabilities(run.load_network(), pixels, NORMALISE, flip=True)[0]
+    assert dict(found.classes) == pytest.approx(
+        dict(zip(run.record.classes, expected.tolist(), strict=True)), rel=1e-5
+    )
+
+
 def test_top_is_bounded_by_the_classes(run: Run, pictures: Path) -> None:
     file = next(pictures.glob("*/*"))
     [found] = predict(run, [file], top=99)

@@ -36,6 +36,18 @@ def test_without_data_the_recorded_test_part_is_tested(
     assert test(run.folder, "digits").to_json() == found.to_json()
 
 
+def test_a_run_that_learned_mirrored_pictures_is_asked_about_both_sides(
+    run: Run, trained: Network, digits: DataSet
+) -> None:
+    settings = replace(run.record.settings, flip=True)
+    write_record(run.folder, replace(run.record, settings=settings))
+    images = digits.test.images
+    both = probabilities(trained, images, NORMALISE, flip=True)
+    expected = both.argmax(1) == digits.test.labels
+    assert (both.argmax(1) != said(trained, images)).any()
+    assert test(run.folder).accuracy == expected.mean()
+
+
 def test_the_split_file_alone_says_what_is_held_out(run: Run, digits: DataSet) -> None:
     given = digits.assignment
     write_split(
