@@ -222,7 +222,7 @@ def choose(
         seconds=seconds,
         batch=128 if not small else max(8, min(64, 2 ** round(math.log2(max(1, images / 6))))),
         flip=photographs,
-        shift=0.1,
+        shift=0.06,
         rotate=10.0 if small and photographs else 0.0,
         zoom=0.15 if small and photographs else 0.0,
         colour=0.2 if small and photographs else 0.0,
