@@ -183,6 +183,11 @@ def test_a_hundred_thousand_brackets_are_one_problem(deep: str) -> None:
     assert "brackets are nested more than 50 deep" in str(caught.value)
 
 
+@pytest.mark.parametrize("sign", [*"-=~'+*?:|,9x.#", "->", "x9", "'-\"", "a(", "a(\n", "\n"])
+def test_a_long_run_of_signs_costs_no_more_than_its_length(sign: str) -> None:
+    _only_notation_errors("fc-{" + sign * (200_000 // len(sign)))
+
+
 def test_nesting_through_definitions() -> None:
     def chained(count: int) -> str:
         lines = [f"d{i} = [d{i + 1} -> relu]" for i in range(count)]
