@@ -79,13 +79,11 @@ def ours(folder: Path, network: str, size: int, batch: int) -> Iterator[int]:
     done: queue.Queue[int] = queue.Queue()
 
     class Turned(loop.Clock):
-        def start(self) -> None:
-            turns.get()
-            super().start()
-
         def stop(self) -> None:
             super().stop()
             done.put(self.batch)
+            turns.get()
+            self.start()
 
     loop.Clock = Turned  # type: ignore[misc]
 
@@ -103,8 +101,8 @@ def ours(folder: Path, network: str, size: int, batch: int) -> Iterator[int]:
 
     threading.Thread(target=train, daemon=True).start()
     while True:
-        turns.put(None)
         yield done.get()
+        turns.put(None)
 
 
 def contend(steps: Callable[[], Iterator[int]], pipe: Connection) -> None:

@@ -14,7 +14,6 @@ from striate.errors import NotationError, Problem, UserError
 from striate.graph.nodes import IMAGE, Graph, Node
 from striate.layers import Add, Concat, FullyConnected, MismatchError, Shape, product, show
 
-
 # An even kernel that keeps its size costs torch one padded copy: not a user's concern.
 warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
 

@@ -389,7 +389,7 @@ class Tally:
 class Best:
     """The best weights so far: the latest that are not clearly worse than any before.
 
-    Clearly means by more than one standard error of the accuracy on that many pictures, so that
+    Clearly means by more than two standard errors of the accuracy on that many pictures, so that
     the luck of one look does not throw away the end of a schedule.
     """
 
@@ -414,7 +414,7 @@ class Best:
             return True
         likely = (self._top * self.pictures + 1) / (self.pictures + 2)
         spread = math.sqrt(likely * (1 - likely) / (self.pictures + 2))
-        return row.val_accuracy >= self._top - spread
+        return row.val_accuracy >= self._top - 2 * spread
 
     @property
     def is_empty(self) -> bool:
