@@ -56,11 +56,11 @@ class Settings:
     """Images a step."""
     optimizer: str = "muon"
     """`muon`: Muon on the convolutions, AdamW on the rest. `sgd`: Nesterov momentum on all."""
-    lr: float = 0.1
+    lr: float = 0.25
     """The peak rate: of Muon, or of SGD."""
     adam_lr: float = 0.005
     """The peak rate of AdamW, where Muon does not apply."""
-    momentum: float = 0.9
+    momentum: float = 0.75
     """Nesterov momentum, of Muon or of SGD."""
     weight_decay: float = 0.0
     """On matrices and filters alone; biases and normalisation are never decayed."""
@@ -175,6 +175,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "sgd": {
         "optimizer": "sgd",
         "lr": 0.1,
+        "momentum": 0.9,
         "weight_decay": 5e-4,
         "label_smoothing": 0.0,
         "whiten": False,
