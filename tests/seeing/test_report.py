@@ -182,12 +182,12 @@ def test_many_classes_are_listed_from_the_worst(case: Case) -> None:
         (
             Settings(seconds=3.0),
             None,
-            "--seconds 3 --recipe default --batch 128 --lr 0.1 --seed 0",
+            "--seconds 3 --recipe default --batch 128 --lr 0.25 --seed 0",
         ),
         (
             Settings(epochs=2.5, batch=16, seed=7, device="cpu", precision="float32"),
             "/my data",
-            "--epochs 2.5 --recipe default --batch 16 --lr 0.1 --seed 7 --device cpu "
+            "--epochs 2.5 --recipe default --batch 16 --lr 0.25 --seed 7 --device cpu "
             "--precision float32 --root '/my data'",
         ),
     ],
