@@ -71,14 +71,14 @@ def ours(folder: Path, network: str, size: int, batch: int) -> Iterator[int]:
     import tempfile
     import threading
 
-    from striate.training import loop
+    from striate.training import clock, loop
     from striate.training.progress import Display
     from striate.training.train import fit
 
     turns: queue.Queue[None] = queue.Queue()
     done: queue.Queue[int] = queue.Queue()
 
-    class Turned(loop.Clock):
+    class Turned(clock.Clock):
         def stop(self) -> None:
             super().stop()
             done.put(self.batch)

@@ -9,7 +9,7 @@ from striate.drawing.plots import Series, line_plot
 from striate.drawing.scene import Scene, moved
 
 if TYPE_CHECKING:
-    from striate.training.loop import Row
+    from striate.training.clock import Row
 
 _WIDTH, _HEIGHT = 380.0, 260.0
 

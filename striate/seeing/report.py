@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from striate.data import Part
     from striate.modules import Network
-    from striate.training.loop import Row
+    from striate.training.clock import Row
     from striate.training.run import Run
     from striate.training.testing import TestResult
 

@@ -7,9 +7,7 @@ One function, read from top to bottom. It knows nothing of files: what happens i
 from __future__ import annotations
 
 import math
-import time
 import warnings
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,6 +24,7 @@ from striate.graph import Graph
 from striate.modules import Network
 from striate.training.augment import Batches
 from striate.training.average import Average
+from striate.training.clock import Clock, Moment, Row, Tally, rate_share
 from striate.training.device import Machine
 from striate.training.evaluate import probabilities
 from striate.training.optimise import Optimizer
@@ -34,41 +33,8 @@ from striate.training.run import Normalise
 from striate.training.settings import Settings
 from striate.training.whiten import first_convolution, pictures_to_sample, whiten
 
-LOOKS = 12
-"""How often a training looks at the validation pictures, at most."""
-
 SHARE_FOR_PICTURES = 0.5
 """The share of a GPU's free memory that a training set may take; a larger one stays outside."""
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Where a training stands, for the eye."""
-
-    progress: float
-    """Share of the training that is done, 0 to 1."""
-    epoch: float
-    step: int
-    seconds: float
-    """Spent in training steps alone."""
-    rate: float
-    """Images a second, of late."""
-    loss: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of `metrics.csv`: averages since the row before, and a look at the validation."""
-
-    step: int
-    epoch: float
-    seconds: float
-    images_per_second: float
-    lr: float
-    train_loss: float
-    train_accuracy: float
-    val_loss: float
-    val_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -231,13 +197,6 @@ def require_statistics(graph: Graph, batch: int) -> None:
             )
 
 
-def rate_share(progress: float, warmup: float) -> float:
-    """The share of the peak rate at a point of the training: up in a line, then down to 0."""
-    if progress < warmup:
-        return max(progress / warmup, 0.01)
-    return max(0.0, (1 - progress) / (1 - warmup))
-
-
 def lower_precision(network: nn.Module, dtype: torch.dtype) -> None:
     """Turn matrices and filters to `dtype`; biases go with them, normalisation stays float32."""
     for module in network.modules():
@@ -252,138 +211,6 @@ def score(seen: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, 
     given = seen[np.arange(len(labels)), labels]
     loss = float(-np.log(np.maximum(given, 1e-12)).mean())
     return loss, float((seen.argmax(1) == labels).mean())
-
-
-class Clock:
-    """Counts steps and the seconds spent in them; knows how far the training is.
-
-    Its seconds are those that pass from `start`, which follows each look, to the last `stop`: work
-    that a GPU still has in its queue is in the seconds of the steps that wait for it.
-    """
-
-    def __init__(self, settings: Settings, batches: Batches) -> None:
-        self.settings = settings
-        self.batch = batches.size
-        self.steps_per_epoch = batches.steps_per_epoch
-        self.steps = 0
-        self.seconds = 0.0
-        self._started = 0.0
-        self._recent: deque[float] = deque(maxlen=32)
-        self._looks = 0
-        self._shown = 0.0
-        looks = (settings.seconds or 0) / 2 if settings.epochs is None else settings.epochs
-        self._looks_wanted = min(LOOKS, max(2, math.ceil(looks)))
-        self._total = (
-            None
-            if settings.epochs is None
-            else max(1, round(settings.epochs * batches.steps_per_epoch))
-        )
-
-    def start(self) -> None:
-        """Steps begin, or go on after something else."""
-        self._started = time.perf_counter()
-
-    def stop(self) -> None:
-        """A step has ended."""
-        now = time.perf_counter()
-        spent = now - self._started
-        self._started = now
-        self.seconds += spent
-        self._recent.append(spent)
-        self.steps += 1
-
-    @property
-    def progress(self) -> float:
-        """The share of the training that is done, 0 to 1."""
-        if self._total is not None:
-            return min(1.0, self.steps / self._total)
-        assert self.settings.seconds is not None
-        return min(1.0, self.seconds / self.settings.seconds)
-
-    @property
-    def over(self) -> bool:
-        """Whether there is no time for another step."""
-        if self._total is not None:
-            return self.steps >= self._total
-        assert self.settings.seconds is not None
-        return self.seconds + self._step_seconds() / 2 > self.settings.seconds
-
-    @property
-    def expected_steps(self) -> float:
-        """Steps of the whole training, as far as can be told."""
-        if self._total is not None:
-            return self._total
-        return max(1.0, self.steps / max(self.progress, 1e-6))
-
-    @property
-    def epoch(self) -> float:
-        """Epochs done."""
-        return self.steps / self.steps_per_epoch
-
-    def to_show(self) -> bool:
-        """Whether the eye wants news: ten times a second."""
-        now = time.perf_counter()
-        if now - self._shown < 0.1:
-            return False
-        self._shown = now
-        return True
-
-    def to_look(self) -> bool:
-        """Whether a look at the validation pictures is due."""
-        if self.over or self.progress >= (self._looks + 1) / self._looks_wanted:
-            self._looks += 1
-            return True
-        return False
-
-    def moment(self, loss: float) -> Moment:
-        """Where the training stands."""
-        return Moment(
-            self.progress, self.epoch, self.steps, self.seconds, self._images_per_second(), loss
-        )
-
-    def row(self, settings: Settings, tally: Tally, val_loss: float, val_accuracy: float) -> Row:
-        """A row of the metrics, with what the tally holds."""
-        return Row(
-            step=self.steps,
-            epoch=self.epoch,
-            seconds=self.seconds,
-            images_per_second=self._images_per_second(),
-            lr=settings.lr * rate_share(self.progress, settings.warmup),
-            train_loss=tally.mean_loss(),
-            train_accuracy=tally.accuracy(),
-            val_loss=val_loss,
-            val_accuracy=val_accuracy,
-        )
-
-    def _step_seconds(self) -> float:
-        return sum(self._recent) / len(self._recent) if self._recent else 0.0
-
-    def _images_per_second(self) -> float:
-        spent = self._step_seconds()
-        return self.batch / spent if spent else 0.0
-
-
-class Tally:
-    """Sums of loss and right answers, kept on the device so that no step waits for them."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._loss = torch.zeros((), device=device)
-        self._right = torch.zeros((), device=device)
-        self._images = 0
-
-    def add(self, loss: Tensor, scores: Tensor, answers: Tensor) -> None:
-        """Count one batch."""
-        self._loss += loss * len(answers)
-        self._right += (scores.argmax(1) == answers).sum()
-        self._images += len(answers)
-
-    def mean_loss(self) -> float:
-        """Mean loss of an image; nan before the first."""
-        return float(self._loss) / self._images if self._images else math.nan
-
-    def accuracy(self) -> float:
-        """Share of right answers; nan before the first."""
-        return float(self._right) / self._images if self._images else math.nan
 
 
 class Best:

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TextIO
 
-from striate.training.loop import Moment, Row
+from striate.training.clock import Moment, Row
 
 _BAR = 20
 _LOG_EVERY = 30.0

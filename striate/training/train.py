@@ -21,10 +21,11 @@ from striate.graph import find_source
 from striate.layers import Shape
 from striate.modules import Network, build
 from striate.source import Source
+from striate.training.clock import Row
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.fitting import choose_input, fit_to_data, network_name, preprocess_for
 from striate.training.interrupts import interruptible
-from striate.training.loop import Row, Trained, Watcher, train_network
+from striate.training.loop import Trained, Watcher, train_network
 from striate.training.prepare import ends_in_softmax
 from striate.training.progress import Display
 from striate.training.run import (

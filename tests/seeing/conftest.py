@@ -12,7 +12,7 @@ import torch
 from striate.data import Part, Preprocess
 from striate.modules import Network, build
 from striate.source import Source
-from striate.training.loop import Row
+from striate.training.clock import Row
 from striate.training.run import NETWORK, Normalise, Record, Run, write_record
 from striate.training.settings import Settings
 from striate.training.testing import TestResult, test_part

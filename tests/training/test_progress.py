@@ -7,7 +7,7 @@ import os
 import pytest
 
 from striate.training import progress
-from striate.training.loop import Moment, Row
+from striate.training.clock import Moment, Row
 from striate.training.progress import Display, bar, clock
 
 ROW = Row(200, 2.5, 75.4, 1234.5, 0.05, 0.51234, 0.87654, 0.4, 0.9)

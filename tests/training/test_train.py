@@ -20,7 +20,8 @@ from PIL import Image
 from striate.data import DataSet
 from striate.errors import ShapeError, StriateError, UserError
 from striate.training import train
-from striate.training.loop import Row, Watcher
+from striate.training.clock import Row
+from striate.training.loop import Watcher
 from striate.training.progress import Display
 from striate.training.run import (
     METRICS,
