@@ -25,7 +25,7 @@ check: setup  ## Lint, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: setup  ## Time to accuracy and images a second, with spread
+bench: setup  ## Accuracy after a given time of training, with spread
 	$(BIN)/python benchmarks/time_to_accuracy.py
 
 clean:  ## Remove caches and builds; runs/ and .venv stay
