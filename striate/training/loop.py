@@ -86,9 +86,9 @@ def train_network(
         whiten(
             convolution, to_input(sample.to(machine.device), normalise, torch.float32), generator
         )
-    optimizer = Optimizer(network, settings)
-    lower_precision(network, machine.dtype)
     batches = Batches(images, labels, settings, generator)
+    optimizer = Optimizer(network, settings, macs_of(network.graph, batches.size))
+    lower_precision(network, machine.dtype)
     require_statistics(network.graph, batches.size)
     scores_of = to_train(network)
     average = Average(network, optimizer, settings.average)
@@ -171,6 +171,13 @@ def resident(images: Pixels, device: torch.device) -> Tensor:
         return tensor
     free, _ = torch.cuda.mem_get_info(device)
     return tensor.to(device) if tensor.nbytes < free * SHARE_FOR_PICTURES else tensor
+
+
+def macs_of(graph: Graph, batch: int) -> dict[str, int]:
+    """The multiply-accumulates of each layer's forward pass for a batch, by name."""
+    return {
+        node.name: batch * node.layer.macs(graph.shapes_into(node), node.output) for node in graph
+    }
 
 
 def to_train(network: Network) -> Callable[[Tensor], Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 
 from striate.training.settings import Settings
 
-LARGEST_MUON_SIDE = 1024
-"""Beyond this a filter bank's orthogonalisation costs more than it gives."""
+MUON_SHARE = 0.5
+"""A filter bank whose orthogonalisation costs more than this share of its work in a step goes to
+AdamW: late layers of deep networks have many filters and few places to apply them."""
 
 NEWTON_SCHULZ_STEPS = 3
 
@@ -31,9 +33,12 @@ class Optimizer:
     With `sgd`, all weights step by Nesterov momentum (Sutskever et al. 2013).
     """
 
-    def __init__(self, network: nn.Module, settings: Settings) -> None:
+    def __init__(
+        self, network: nn.Module, settings: Settings, macs: Mapping[str, int] | None = None
+    ) -> None:
+        """`macs` holds those of each convolution, by name, for a batch; without it all are few."""
         self.settings = settings
-        filters = _filters(network) if settings.optimizer == "muon" else set()
+        filters = _filters(network, macs) if settings.optimizer == "muon" else set()
         weights = [
             Weight(weight, weight.detach().float().clone())
             for weight in network.parameters()
@@ -164,12 +169,21 @@ def orthogonal(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
     return (x.T if tall else x).to(matrix.dtype)
 
 
-def _filters(network: nn.Module) -> set[nn.Parameter]:
-    """The filter banks to which Muon applies: dense convolutions that are not enormous."""
+def orthogonalisation_macs(weight: Tensor) -> int:
+    """Products in one `orthogonal` of a filter bank, seen as a matrix."""
+    short, long = sorted((weight.shape[0], weight[0].numel()))
+    return NEWTON_SCHULZ_STEPS * (2 * short**2 * long + short**3)
+
+
+def _filters(network: nn.Module, macs: Mapping[str, int] | None) -> set[nn.Parameter]:
+    """The filter banks to which Muon applies: those of dense convolutions, where it is cheap.
+
+    A step takes three times the products of the forward pass: for it and both gradients.
+    """
     return {
         module.get_parameter("weight")
-        for module in network.modules()
+        for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d)
         and module.groups == 1
-        and min(module.out_channels, module.weight[0].numel()) <= LARGEST_MUON_SIDE
+        and (macs is None or orthogonalisation_macs(module.weight) <= MUON_SHARE * 3 * macs[name])
     }

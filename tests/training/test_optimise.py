@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.training.loop import lower_precision
-from striate.training.optimise import AdamW, Optimizer, orthogonal
+from striate.training.optimise import AdamW, Optimizer, orthogonal, orthogonalisation_macs
 from striate.training.settings import Settings
 
 
@@ -70,7 +70,7 @@ def test_sgd_without_momentum_is_torchs() -> None:
 
 
 def test_adamw_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("striate.training.optimise._filters", lambda network: set())
+    monkeypatch.setattr("striate.training.optimise._filters", lambda network, macs: set())
     settings = Settings(epochs=1, optimizer="muon", adam_lr=0.01, weight_decay=0.1)
     both(
         settings,
@@ -146,11 +146,16 @@ def test_muon_takes_dense_filters_alone() -> None:
         assert torch.allclose(change, torch.tensor(-0.01), atol=1e-5)
 
 
-def test_enormous_filter_banks_are_left_to_adam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("striate.training.optimise.LARGEST_MUON_SIDE", 7)
-    network = small()
-    moved = step_of(network, Optimizer(network, Settings(epochs=1, lr=1e-9, adam_lr=0.01)))
-    assert torch.allclose(moved["0.weight"], torch.tensor(-0.01), atol=1e-5)
+@pytest.mark.parametrize(("images", "to_adam"), [(4, True), (8, False)])
+def test_filters_that_cost_more_to_orthogonalise_than_to_use_are_left_to_adam(
+    images: int, to_adam: bool
+) -> None:
+    """16x27: 3 steps of 2·16²·27 + 16³ = 53 760 products, against half of 3·432 at 16 places."""
+    network = nn.Sequential(nn.Conv2d(3, 16, 3, bias=False))
+    assert orthogonalisation_macs(network[0].weight) == 53_760
+    settings = Settings(epochs=1, lr=1e-9, adam_lr=0.01)
+    moved = step_of(network, Optimizer(network, settings, {"0": images * 432 * 16}))
+    assert torch.allclose(moved["0.weight"], torch.tensor(-0.01), atol=1e-5) == to_adam
 
 
 def test_biases_and_normalisation_do_not_decay() -> None:
