@@ -16,6 +16,9 @@ AdamW: late layers of deep networks have many filters and few places to apply th
 
 NEWTON_SCHULZ_STEPS = 3
 
+LARGE_MATRIX = 1 << 17
+"""Values from which on a matrix is multiplied in bfloat16; smaller ones gain nothing by it."""
+
 
 @dataclass
 class Weight:
@@ -153,26 +156,39 @@ def _gradients(weights: list[Weight]) -> list[Tensor]:
 def orthogonal(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:
     """Nearly the closest matrix with orthonormal rows or columns: singular values go towards 1.
 
-    A quintic Newton–Schulz iteration in bfloat16 with the coefficients of Muon's reference, which
-    bring singular values near 1 in few steps without converging to it. Input and output R×C.
+    A quintic Newton–Schulz iteration with the coefficients of Muon's reference, which bring
+    singular values near 1 in few steps without converging to it. Each step multiplies by a
+    polynomial of the Gram matrix X·Xᵀ, so all steps are done on that small square matrix, and X
+    meets their product once. Input and output R×C float32; the products with a large X are taken
+    in bfloat16.
     """
-    x = matrix.bfloat16()
-    x = x / (x.norm() + 1e-7)
-    tall = x.shape[0] > x.shape[1]
-    if tall:
-        x = x.T
-    for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(
-            x, torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315), x, beta=3.4445
-        )
-    return (x.T if tall else x).to(matrix.dtype)
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    if x.numel() > LARGE_MATRIX:
+        x = x.bfloat16()
+    gram = (x @ x.T).float()
+    squares = gram.trace() + 1e-14
+    gram /= squares
+    factor = product = _newton_schulz(gram)
+    for _ in range(steps - 1):
+        gram = factor @ gram @ factor
+        factor = _newton_schulz(gram)
+        product = factor @ product
+    result = ((product * squares.rsqrt()).to(x.dtype) @ x).to(matrix.dtype)
+    return result.T if tall else result
+
+
+def _newton_schulz(gram: Tensor) -> Tensor:
+    """What one step multiplies a matrix by, from its Gram matrix."""
+    factor = torch.addmm(gram, gram, gram, beta=-4.7750, alpha=2.0315)
+    factor.diagonal().add_(3.4445)
+    return factor
 
 
 def orthogonalisation_macs(weight: Tensor) -> int:
     """Products in one `orthogonal` of a filter bank, seen as a matrix."""
     short, long = sorted((weight.shape[0], weight[0].numel()))
-    return NEWTON_SCHULZ_STEPS * (2 * short**2 * long + short**3)
+    return 2 * short**2 * long + (4 * NEWTON_SCHULZ_STEPS - 3) * short**3
 
 
 def _filters(network: nn.Module, macs: Mapping[str, int] | None) -> set[nn.Parameter]:
