@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_ENDING = re.compile(r"\.[A-Za-z]\w*(?=$|\()")
 
 
 @dataclass(frozen=True)
@@ -11,6 +14,12 @@ class Source:
 
     text: str
     name: str = "<text>"
+
+    @property
+    def stem(self) -> str:
+        """`vgg16` for `nets/vgg16.net`, `network` for a text without a file."""
+        name = self.name.replace("\\", "/").rsplit("/", 1)[-1]
+        return "network" if not name or name.startswith("<") else _ENDING.sub("", name)
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column of a character, both counted from 1."""

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.source import Source, Span, underline
 
 TEXT = "input 3x32x32\n-> cnov3-64\n-> fc-10"
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("resnet18", "resnet18"),
+        ("nets/my net.net", "my net"),
+        ("nets\\tiny.net", "tiny"),
+        ("tiny.txt", "tiny"),
+        ("vgg1.5", "vgg1.5"),
+        ("mobilenet_v2(alpha=0.5)", "mobilenet_v2(alpha=0.5)"),
+        ("nets/mine.net(width=32, alpha=0.5)", "mine(width=32, alpha=0.5)"),
+        ("<text>", "network"),
+        ("", "network"),
+    ],
+)
+def test_the_short_name(name: str, stem: str) -> None:
+    assert Source("input 1x8x8 -> fc-2", name).stem == stem
 
 
 def test_positions_count_from_one() -> None:

@@ -45,7 +45,7 @@ def build_graph(network: Network, *, input: Shape | None = None, name: str = "")
         raise ShapeError(network.source, problems)
     nodes = tuple(builder.nodes)
     return Graph(
-        name=name or _stem(network.source.name),
+        name=name or network.source.stem,
         source=network.source,
         input=builder.input,
         nodes=nodes,
@@ -67,12 +67,6 @@ def _with_sizes(problem: Problem, source: Source, run: Run, input: Shape) -> Pro
         return problem
     shown = " or ".join(f"{height}×{width}" for height, width in sizes)
     return Problem(f"{problem.message}. An image of {shown} fits", problem.span)
-
-
-def _stem(name: str) -> str:
-    """`vgg16` for `nets/vgg16.net`, `network` for a text without a file."""
-    stem = name.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".net")
-    return "network" if not stem or stem.startswith("<") else stem
 
 
 def _input_shape(network: Network, resolver: Resolver) -> Shape | None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from striate import zoo
 from striate.errors import NotationError, UserError
 from striate.graph.build import build_graph
+from striate.graph.constants import as_use, fill_in
 from striate.graph.nodes import Graph
 from striate.layers import Shape
 from striate.notation import Network, parse
+from striate.notation.vocabulary import is_layer
 from striate.source import Source
 
 MAX_BYTES = 1_000_000
@@ -20,7 +22,8 @@ _SIGNS_OF_NOTATION = ("->", "→", "\n", "[", "{", "|", "=", ",", "*")
 def load_graph(what: str | Path | Source | Graph, *, input: Shape | None = None) -> Graph:
     """The graph of a zoo network, a `.net` file, a text or a source, with another input if given.
 
-    Raises UserError when there is no such network and NotationError when its text is wrong.
+    Constants of a network may be set behind its name: `mobilenet_v2(alpha=0.5)`. Raises UserError
+    when there is no such network and NotationError when its text is wrong.
     """
     if isinstance(what, Graph):
         if input is None or input == what.input:
@@ -34,7 +37,11 @@ def _parsed(source: Source) -> Network:
 
 
 def find_source(what: str | Path | Source) -> Source:
-    """The text that a zoo name, a path or a text itself stands for. Raises UserError if none."""
+    """The text that a zoo name, a path or a text itself stands for.
+
+    In that of `name(constant=number)` the constants are filled in. Raises UserError if there is
+    none, and NotationError for a constant that it does not have.
+    """
     if isinstance(what, Source):
         return what
     if isinstance(what, Path):
@@ -45,15 +52,28 @@ def find_source(what: str | Path | Source) -> Source:
             "'input 3x32x32 -> conv3-16 -> relu -> gap -> fc-10', a file, or one of the zoo: "
             + ", ".join(zoo.names())
         )
-    name = what.strip().lower()
-    if name in zoo.names():
-        return zoo.read(name)
-    if _exists(what):
-        return read_file(Path(what))
+    known = _known(what)
+    if known is not None:
+        return known
+    use = as_use(what)
+    if use is not None:
+        known = _known(use.network)
+        if known is not None:
+            return fill_in(known, use)
+        if _is_path(use.network) or (not is_layer(use.network) and _near(use.network)):
+            raise UserError(_unknown(use.network))
     source = Source(what)
     if _is_notation(source):
         return source
     raise UserError(_unknown(what.strip()))
+
+
+def _known(what: str) -> Source | None:
+    """The network of the zoo or the file of that name."""
+    name = what.strip().lower()
+    if name in zoo.names():
+        return zoo.read(name)
+    return read_file(Path(what)) if _exists(what) else None
 
 
 def _exists(path: str) -> bool:
@@ -84,14 +104,19 @@ def _is_path(text: str) -> bool:
 def _unknown(name: str) -> str:
     if _is_path(name) or "/" in name:
         return f"{name}: there is no such file{_near_files(Path(name))}"
-    near = difflib.get_close_matches(name.lower(), zoo.names(), n=3, cutoff=0.6)
-    near.sort(key=lambda other: sorted(other) != sorted(name.lower()))  # letters in another order
+    near = _near(name)
     guess = f" Did you mean {' or '.join(near[:2])}?" if near else ""
     return (
         f"unknown network {name!r}.{guess} The zoo has {', '.join(zoo.names())}; "
         "a file's path or a text such as 'input 3x32x32 -> conv3-16 -> relu -> gap -> fc-10' "
         "is also a network"
     )
+
+
+def _near(name: str) -> list[str]:
+    """Networks of the zoo whose names are like this one, the likeliest first."""
+    near = difflib.get_close_matches(name.lower(), zoo.names(), n=3, cutoff=0.6)
+    return sorted(near, key=lambda other: sorted(other) != sorted(name.lower()))  # letters moved
 
 
 def _near_files(path: Path) -> str:

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from striate.data import Preprocess, native_shape
 from striate.errors import Problem, ShapeError, UserError
 from striate.graph import Graph, load_graph
 from striate.graph.adapt import adapt
 from striate.layers import Shape, product, show
 from striate.source import Source
-
-
-def network_name(what: str | Path | Source) -> str:
-    """A short name for a network: of the zoo, of its file, or `network` for a text."""
-    if isinstance(what, Source):
-        what = what.name
-    text = str(what)
-    if any(sign in text for sign in "\n>[(→"):
-        return "network"
-    return Path(text).stem or "network"
 
 
 def choose_input(source: Source, data: str, wanted: Shape | None) -> tuple[Shape, str]:

@@ -23,7 +23,7 @@ from striate.modules import Network, build
 from striate.source import Source
 from striate.training.clock import Row
 from striate.training.device import Machine, choose_machine, keep_large_blocks
-from striate.training.fitting import choose_input, fit_to_data, network_name, preprocess_for
+from striate.training.fitting import choose_input, fit_to_data, preprocess_for
 from striate.training.interrupts import interruptible
 from striate.training.loop import Trained, Watcher, train_network
 from striate.training.prepare import ends_in_softmax
@@ -121,7 +121,7 @@ def fit(
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
     notices = tuple(filter(None, (resized, classes_changed, softmax, *pictures.notices)))
     record = Record(
-        network=network_name(network),
+        network=source.stem,
         data=data,
         folder=pictures.root,
         root=None if root is None else str(root.resolve()),
@@ -133,7 +133,7 @@ def fit(
         environment=machine.describe(),
         notices=notices,
     )
-    folder = create_folder(output, pictures.name, network_name(network))
+    folder = create_folder(output, pictures.name, source.stem)
     with removed_without_weights(folder):
         display.epochs = settings.epochs
         for notice in notices:

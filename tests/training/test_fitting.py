@@ -10,25 +10,10 @@ from striate.data import Preprocess
 from striate.errors import NotationError, ShapeError, UserError
 from striate.graph import load_graph
 from striate.source import Source
-from striate.training.fitting import choose_input, fit_to_data, network_name, preprocess_for
+from striate.training.fitting import choose_input, fit_to_data, preprocess_for
 
 FLEXIBLE = "-> conv3-8 -> gap -> fc-10"
 RIGID = "input 1x28x28 -> conv5-6 valid -> pool2 -> conv5-16 valid -> pool2 -> fc-10"
-
-
-@pytest.mark.parametrize(
-    ("what", "name"),
-    [
-        ("resnet18", "resnet18"),
-        (Path("nets/my net.net"), "my net"),
-        ("nets/tiny.net", "tiny"),
-        ("input 1x8x8 -> fc-2", "network"),
-        ("conv3-8\nfc-2", "network"),
-        (Source("input 1x8x8 -> fc-2", "nets/other.net"), "other"),
-    ],
-)
-def test_names(what: str | Path | Source, name: str) -> None:
-    assert network_name(what) == name
 
 
 def test_a_network_without_an_input_takes_the_pictures_size() -> None:
