@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 from striate.training.progress import Display
+from striate.training.settings import Wishes
 from striate.training.testing import test_part
 from striate.training.train import fit
 
@@ -51,9 +52,8 @@ def measure(task: Task, seed: int, root: Path) -> Measured:
         outcome = fit(
             task.network,
             task.data,
+            Wishes(seconds=task.seconds, seed=seed),
             output=Path(folder) / "run",
-            seconds=task.seconds,
-            seed=seed,
             root=root,
             display=Display(io.StringIO()),
         )

@@ -73,6 +73,7 @@ def ours(folder: Path, network: str, size: int, batch: int) -> Iterator[int]:
 
     from striate.training import clock, loop
     from striate.training.progress import Display
+    from striate.training.settings import Wishes
     from striate.training.train import fit
 
     turns: queue.Queue[None] = queue.Queue()
@@ -92,9 +93,8 @@ def ours(folder: Path, network: str, size: int, batch: int) -> Iterator[int]:
             fit(
                 network,
                 str(folder),
+                Wishes(epochs=10_000, batch=batch),
                 output=Path(run) / "run",
-                epochs=10_000,
-                batch=batch,
                 input=(3, size, size),
                 display=Display(io.StringIO()),
             )

@@ -13,6 +13,7 @@ from striate.seeing import write_report
 from striate.source import Source
 from striate.training.progress import Display
 from striate.training.run import Run, finish
+from striate.training.settings import Wishes
 from striate.training.testing import TestResult, test_part
 from striate.training.train import fit
 
@@ -70,19 +71,12 @@ def train(
     outcome = fit(
         network,
         data,
+        Wishes(recipe, epochs, seconds, batch, lr, seed, device, precision),
         output=output,
-        epochs=epochs,
-        seconds=seconds,
-        recipe=recipe,
-        batch=batch,
-        lr=lr,
-        seed=seed,
         input=input,
         root=root,
         download=download,
         allow_unreadable=allow_unreadable,
-        device=device,
-        precision=precision,
         display=display,
     )
     run, part = outcome.run, outcome.data.test

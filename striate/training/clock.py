@@ -109,13 +109,6 @@ class Clock:
         return self.seconds + self._step_seconds() / 2 > self.settings.seconds
 
     @property
-    def expected_steps(self) -> float:
-        """Steps of the whole training, as far as can be told."""
-        if self._total is not None:
-            return self._total
-        return max(1.0, self.steps / max(self.progress, 1e-6))
-
-    @property
     def epoch(self) -> float:
         """Epochs done."""
         return self.steps / self.steps_per_epoch

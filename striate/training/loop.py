@@ -23,7 +23,6 @@ from striate.errors import StriateError, UserError
 from striate.graph import Graph
 from striate.modules import Network
 from striate.training.augment import Batches
-from striate.training.average import Average
 from striate.training.clock import Clock, Moment, Row, Tally, rate_share
 from striate.training.device import Machine
 from striate.training.evaluate import probabilities
@@ -91,7 +90,6 @@ def train_network(
     lower_precision(network, machine.dtype)
     require_statistics(network.graph, batches.size)
     scores_of = to_train(network)
-    average = Average(network, optimizer, settings.average)
     clock = Clock(settings, batches)
     tally = Tally(machine.device)
     best = Best(len(data.val))
@@ -99,17 +97,16 @@ def train_network(
     interrupted = False
 
     def validate() -> tuple[float, float]:
-        with average.in_place():
-            seen = probabilities(
-                network, data.val.images, normalise, device=machine.device, precision=machine.dtype
-            )
+        seen = probabilities(
+            network, data.val.images, normalise, device=machine.device, precision=machine.dtype
+        )
         return score(seen, data.val.labels)
 
     def look(validation: tuple[float, float]) -> None:
         """Keep the weights if they are the best, and tell the watcher."""
         nonlocal tally
         row = clock.row(settings, tally, *validation)
-        weights = average.state()
+        weights = optimizer.state()
         rows.append(row)
         kept = best.take(row, weights)
         tally = Tally(machine.device)
@@ -132,7 +129,6 @@ def train_network(
             )
             loss.backward()
             optimizer.step(rate_share(clock.progress, settings.warmup))
-            average.update(clock.expected_steps)
             tally.add(loss.detach(), scores.detach(), answers)
             clock.stop()
             if clock.to_show():

@@ -41,6 +41,7 @@ class Optimizer:
     ) -> None:
         """`macs` holds those of each convolution, by name, for a batch; without it all are few."""
         self.settings = settings
+        self._network = network
         filters = _filters(network, macs) if settings.optimizer == "muon" else set()
         weights = [
             Weight(weight, weight.detach().float().clone())
@@ -66,6 +67,16 @@ class Optimizer:
         for weight in self.weights:
             weight.live.copy_(weight.master)
             weight.live.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """A copy of the network's state_dict in float32 on the CPU: the masters of its weights."""
+        masters = {id(weight.live): weight.master for weight in self.weights}
+        live = dict(self._network.named_parameters()) | dict(self._network.named_buffers())
+        kept = {name: masters.get(id(tensor), tensor.detach()) for name, tensor in live.items()}
+        return {
+            name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().clone()
+            for name, tensor in kept.items()
+        }
 
     def _muon(self, weight: Weight, momentum: Tensor, rate: float) -> None:
         if weight.live.grad is None:

@@ -68,8 +68,6 @@ class Settings:
     """The share of a right answer's probability that all classes divide among them."""
     warmup: float = 0.1
     """Share of the training in which the rate rises from 0; then it falls to 0 in a line."""
-    average: float = 0.0
-    """Weights are averaged over about this share of the training; 0 takes the last ones."""
     whiten: bool = True
     """Start the first convolution's filters as the principal components of image patches."""
     flip: bool = False
@@ -130,7 +128,6 @@ _NUMBERS = {
     "momentum": _SHARE,
     "label_smoothing": _SHARE,
     "warmup": _SHARE,
-    "average": _SHARE,
     "shift": _SHARE,
     "zoom": _SHARE,
     "colour": _SHARE,
@@ -179,7 +176,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "weight_decay": 5e-4,
         "label_smoothing": 0.0,
         "whiten": False,
-        "average": 0.0,
     },
 }
 """Named settings; what they do not name is as `Settings` and `choose` have it."""
@@ -188,54 +184,60 @@ PLAIN_SHARE = 0.2
 """The share of a recipe's rates that a network without batch normalisation is trained at."""
 
 
-def choose(
-    images: int,
-    channels: int,
-    normalised: bool,
-    *,
-    recipe: str = "default",
-    epochs: float | None = None,
-    seconds: float | None = None,
-    batch: int | None = None,
-    lr: float | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-) -> Settings:
+@dataclass(frozen=True)
+class Wishes:
+    """What a user may say of a training's settings; the rest follows from recipe and data."""
+
+    recipe: str = "default"
+    epochs: float | None = None
+    seconds: float | None = None
+    batch: int | None = None
+    lr: float | None = None
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+
+
+NO_WISHES = Wishes()
+
+
+def choose(images: int, channels: int, normalised: bool, wishes: Wishes = NO_WISHES) -> Settings:
     """The settings for a training set of that many images, with the user's wishes on top.
 
     Small sets get smaller batches, more epochs and more augmentation; colour pictures are mirrored,
     grey ones (digits, letters) are not. A network that is not `normalised` by batch normalisation
     takes smaller steps. Raises UserError on impossible wishes.
     """
-    if recipe not in RECIPES:
+    if wishes.recipe not in RECIPES:
         raise UserError(
-            f"there is no recipe '{recipe}'.{_did_you_mean(recipe, tuple(RECIPES))} "
+            f"there is no recipe '{wishes.recipe}'.{_did_you_mean(wishes.recipe, tuple(RECIPES))} "
             f"There are: {', '.join(RECIPES)}"
         )
-    if epochs is None and seconds is None:
+    epochs = wishes.epochs
+    if epochs is None and wishes.seconds is None:
         epochs = default_epochs(images)
     small = images < 5_000
     photographs = channels == 3
     base = Settings(
-        recipe=recipe,
+        recipe=wishes.recipe,
         epochs=epochs,
-        seconds=seconds,
+        seconds=wishes.seconds,
         batch=128 if not small else max(8, min(64, 2 ** round(math.log2(max(1, images / 6))))),
         flip=photographs,
         shift=0.06,
         rotate=10.0 if small and photographs else 0.0,
         zoom=0.15 if small and photographs else 0.0,
         colour=0.2 if small and photographs else 0.0,
-        seed=seed,
-        device=device,
-        precision=precision,
+        seed=wishes.seed,
+        device=wishes.device,
+        precision=wishes.precision,
     )
-    named = replace(base, **RECIPES[recipe])
+    named = replace(base, **RECIPES[wishes.recipe])
     if not normalised:
         named = replace(named, lr=PLAIN_SHARE * named.lr, adam_lr=PLAIN_SHARE * named.adam_lr)
-    wishes: dict[str, Any] = {"batch": batch, "lr": lr}
-    return replace(named, **{name: wish for name, wish in wishes.items() if wish is not None})
+    if wishes.batch is not None:
+        named = replace(named, batch=wishes.batch)
+    return named if wishes.lr is None else replace(named, lr=wishes.lr)
 
 
 def default_epochs(images: int) -> float:

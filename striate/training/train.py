@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ from striate.training.run import (
     write_record,
     write_weights,
 )
-from striate.training.settings import choose
+from striate.training.settings import NO_WISHES, Wishes, choose
 
 _STATISTICS_PIXELS = 1 << 25
 _CHUNK_PIXELS = 1 << 22
@@ -64,20 +63,13 @@ class Outcome:
 def fit(
     network: str | Path | Source,
     data: str,
+    wishes: Wishes = NO_WISHES,
     *,
     output: Path | None = None,
-    epochs: float | None = None,
-    seconds: float | None = None,
-    recipe: str = "default",
-    batch: int | None = None,
-    lr: float | None = None,
-    seed: int = 0,
     input: Shape | None = None,
     root: Path | None = None,
     download: bool = False,
     allow_unreadable: bool = False,
-    device: str = "auto",
-    precision: str = "auto",
     display: Display | None = None,
 ) -> Outcome:
     """Train a network on the pictures of a data set and write its run folder.
@@ -88,19 +80,10 @@ def fit(
     """
     display = display or Display()
     keep_large_blocks()
-    machine = choose_machine(device, precision)
-    settings_for = partial(
-        choose,
-        recipe=recipe,
-        epochs=epochs,
-        seconds=seconds,
-        batch=batch,
-        lr=lr,
-        seed=seed,
-        device=device,
-        precision=precision,
-    )
-    settings_for(images=1, channels=1, normalised=True)  # a bad wish is told before data are read
+    machine = choose_machine(wishes.device, wishes.precision)
+    choose(
+        images=1, channels=1, normalised=True, wishes=wishes
+    )  # a bad wish is told before data are read
     if output is not None and output.exists():
         raise taken(output)
     source = find_source(network)
@@ -110,14 +93,14 @@ def fit(
         preprocess_for(shape),
         root=root,
         download=download,
-        seed=seed,
+        seed=wishes.seed,
         allow_unreadable=allow_unreadable,
         progress=display.reading,
     )
     adapted, classes_changed = fit_to_data(source, shape, len(pictures.classes))
-    module = build(adapted, seed=seed)
+    module = build(adapted, seed=wishes.seed)
     normalised = any(node.kind == "bn" for node in module.graph)
-    settings = settings_for(images=len(pictures.train), channels=shape[0], normalised=normalised)
+    settings = choose(len(pictures.train), shape[0], normalised, wishes)
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
     notices = tuple(filter(None, (resized, classes_changed, softmax, *pictures.notices)))
     record = Record(

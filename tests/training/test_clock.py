@@ -89,16 +89,6 @@ def test_looks_are_spread_and_not_too_many(time: Time) -> None:
     assert looks == [10, 20, 30, 40, 50, 60]
 
 
-def test_the_expected_steps_are_found_from_the_time(time: Time) -> None:
-    clock = clock_of(seconds=10)
-    clock.start()
-    for _ in range(10):
-        time.now += 0.1
-        clock.stop()
-    assert clock.expected_steps == pytest.approx(100)
-    assert clock_of(epochs=3).expected_steps == 30
-
-
 def test_a_moment_tells_the_rate_of_late(time: Time) -> None:
     clock = clock_of(epochs=2)
     assert clock.moment(1.5).rate == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from striate.errors import UserError
 from striate.training import settings as module
-from striate.training.settings import RECIPES, Settings, choose, default_epochs
+from striate.training.settings import RECIPES, Settings, Wishes, choose, default_epochs
 
 ABOVE_0 = "a number above 0, up to 1e+09"
 SHARE = "a number from 0 to below 1"
@@ -40,7 +40,7 @@ BAD = [
     ("momentum", 1.0, SHARE),
     ("label_smoothing", -0.1, SHARE),
     ("warmup", 1, SHARE),
-    ("average", math.nan, SHARE),
+    ("shift", math.nan, SHARE),
     ("shift", 1.5, SHARE),
     ("zoom", 1.0, SHARE),
     ("colour", "much", SHARE),
@@ -103,7 +103,6 @@ above_0 = st.floats(1e-9, 1e9)
         momentum=share,
         weight_decay=st.floats(0, 1),
         warmup=share,
-        average=share,
         flip=st.booleans(),
         rotate=st.floats(0, 180),
         seed=st.integers(0, 2**63 - 1),
@@ -114,7 +113,7 @@ def test_settings_come_back_from_json(settings: Settings) -> None:
 
 
 def test_seconds_come_back_from_json() -> None:
-    settings = choose(200, 3, True, seconds=10)
+    settings = choose(200, 3, True, Wishes(seconds=10))
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
@@ -165,7 +164,7 @@ def test_steps_an_epoch_are_many_enough_for_small_sets() -> None:
 
 
 def test_wishes_stand_above_recipes() -> None:
-    wished = choose(60_000, 3, True, recipe="sgd", seconds=5, batch=32, lr=0.3, seed=9)
+    wished = choose(60_000, 3, True, Wishes(recipe="sgd", seconds=5, batch=32, lr=0.3, seed=9))
     assert (wished.optimizer, wished.weight_decay) == ("sgd", RECIPES["sgd"]["weight_decay"])
     assert (wished.batch, wished.lr, wished.seed) == (32, 0.3, 9)
     assert (wished.epochs, wished.seconds) == (None, 5)
@@ -175,7 +174,7 @@ def test_a_network_without_normalisation_takes_smaller_steps_unless_wished() -> 
     with_bn, without = choose(500, 3, True), choose(500, 3, False)
     assert without.lr < with_bn.lr and without.adam_lr < with_bn.adam_lr
     assert replace(without, lr=with_bn.lr, adam_lr=with_bn.adam_lr) == with_bn
-    assert choose(500, 3, False, lr=0.7).lr == 0.7
+    assert choose(500, 3, False, Wishes(lr=0.7)).lr == 0.7
 
 
 @pytest.mark.parametrize(
@@ -190,22 +189,22 @@ def test_a_network_without_normalisation_takes_smaller_steps_unless_wished() -> 
 )
 def test_an_unknown_recipe_is_told(word: str, message: str) -> None:
     with pytest.raises(UserError) as error:
-        choose(100, 3, True, recipe=word)
+        choose(100, 3, True, Wishes(recipe=word))
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_is_valid(recipe: str) -> None:
-    assert choose(100, 3, True, recipe=recipe).recipe == recipe
+    assert choose(100, 3, True, Wishes(recipe=recipe)).recipe == recipe
 
 
 def test_impossible_wishes_are_told() -> None:
     with pytest.raises(UserError, match=r"^settings: batch is 0; expected a whole number from 1 "):
-        choose(100, 3, True, batch=0)
+        choose(100, 3, True, Wishes(batch=0))
     with pytest.raises(UserError, match=r"^give either a number of epochs or a number of seconds"):
-        choose(100, 3, True, epochs=1, seconds=1)
+        choose(100, 3, True, Wishes(epochs=1, seconds=1))
     with pytest.raises(UserError, match=r"^settings: lr is nan; expected a number above 0"):
-        choose(100, 3, False, lr=math.nan)
+        choose(100, 3, False, Wishes(lr=math.nan))
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"

@@ -32,6 +32,7 @@ from striate.training.run import (
     open_run,
     read_weights,
 )
+from striate.training.settings import Wishes
 from striate.training.train import Outcome, fit, metrics_csv, statistics
 
 TEXT = "input 1x8x8 -> conv3-8 -> bn -> relu -> pool2 -> fc-10"
@@ -41,8 +42,9 @@ FILES = {METRICS, NETWORK, RECORD, SPLIT, WEIGHTS}
 def quietly(
     network: str = TEXT, data: str = "digits", said: io.StringIO | None = None, **given: object
 ) -> Outcome:
-    wanted = {"epochs": 2, "device": "cpu", "precision": "float32"} | given
-    return fit(network, data, display=Display(said or io.StringIO()), **wanted)
+    wished = {f.name: given.pop(f.name) for f in fields(Wishes) if f.name in given}
+    wishes = Wishes(**{"epochs": 2, "device": "cpu", "precision": "float32"} | wished)
+    return fit(network, data, wishes, display=Display(said or io.StringIO()), **given)
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +257,7 @@ class Pressed(Display):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_training_with_its_weights(tmp_path: Path, number: int) -> None:
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    found = fit(TEXT, "digits", output=tmp_path / "run", epochs=50, display=Pressed(number))
+    found = fit(TEXT, "digits", Wishes(epochs=50), output=tmp_path / "run", display=Pressed(number))
     assert found.trained.interrupted
     run = open_run(tmp_path / "run")
     assert run.record.results["interrupted"] is True
@@ -276,7 +278,7 @@ def test_more_signals_while_weights_are_written_lose_nothing(
 
     monkeypatch.setattr(train, "write_weights", impatient)
     display = Pressed(signal.SIGINT)
-    found = fit(TEXT, "digits", output=tmp_path / "run", epochs=50, display=display)
+    found = fit(TEXT, "digits", Wishes(epochs=50), output=tmp_path / "run", display=display)
     assert found.trained.interrupted
     weights = read_weights(tmp_path / "run" / WEIGHTS)
     assert all(torch.equal(weights[k], value) for k, value in found.trained.weights.items())
@@ -299,6 +301,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from striate.training.progress import Display
+from striate.training.settings import Wishes
 from striate.training.train import fit
 
 class Loud(Display):
@@ -306,7 +309,7 @@ class Loud(Display):
         self.say("a step")
 
 output = Path(sys.argv[2])
-outcome = fit(sys.argv[1], "digits", output=output, epochs=100000, display=Loud())
+outcome = fit(sys.argv[1], "digits", Wishes(epochs=100000), output=output, display=Loud())
 slow = "torch._dynamo torch._inductor sympy torchvision sklearn matplotlib pandas".split()
 print(outcome.trained.interrupted, [name for name in slow if name in sys.modules])
 """
