@@ -24,7 +24,9 @@ Steps = tuple[int | Fraction, int | Fraction]
 """Steps along both axes in units of a layer's input; below one where it enlarges."""
 
 SettingType = Literal["int", "pair", "float", "bool", "padding", "text"]
-Role = Literal["conv", "pool", "norm", "activation", "linear", "merge", "shape", "regularise"]
+Role = Literal[
+    "conv", "pool", "norm", "activation", "linear", "merge", "resize", "shape", "regularise"
+]
 Value = int | float | bool | str | Pair
 
 PADDING_WORDS = ("same", "valid", "full")
@@ -111,6 +113,13 @@ class Layer:
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         """Products of a weight with a value, for one image; zeros of the padding included."""
         return 0
+
+    def fans(self, inputs: tuple[Shape, ...]) -> tuple[float, float] | None:
+        """How many values a unit of the output reads, and how many a unit of the input feeds.
+
+        First weights are drawn by them. None for a layer without weights to be drawn at random.
+        """
+        return None
 
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
         """What one output unit reads."""

@@ -19,58 +19,45 @@ from striate.layers.base import (
     product,
     volume,
 )
+from striate.layers.filters import (
+    BIAS,
+    BIAS_FLAGS,
+    CHANNELS,
+    DILATION,
+    FLAGS,
+    GROUPS,
+    KERNEL,
+    PADDING,
+    STRIDE,
+    FilterLayer,
+)
 from striate.layers.windows import Padding
 
 if TYPE_CHECKING:
     from torch import nn
 
-_KERNEL = Setting("kernel_size", "pair", "rows and columns of the filter", required=True)
-_STRIDE = Setting("stride", "pair", "step between two outputs", default=(1, 1), letter="s")
-_PADDING = Setting(
-    "padding", "padding", "zeros around the input", default="same", letter="p", minimum=0
-)
-_DILATION = Setting("dilation", "pair", "step inside the filter", default=(1, 1), letter="d")
-_BIAS = Setting("bias", "bool", "a learned offset for each filter", default=True)
-_BIAS_FLAGS: dict[str, tuple[str, Value]] = {"bias": ("bias", True), "nobias": ("bias", False)}
-_FLAGS: dict[str, tuple[str, Value]] = {
-    "same": ("padding", "same"),
-    "valid": ("padding", "valid"),
-    "full": ("padding", "full"),
-    **_BIAS_FLAGS,
-}
-
 
 @dataclass(frozen=True)
-class Conv(Layer):
+class Conv(FilterLayer):
     """`out_channels` filters over all input channels, or over `1/groups` of them each.
 
     Input C×H×W, output out_channels×H'×W' with
     `H' = floor((H + 2·padding − dilation·(kernel_size − 1) − 1) / stride) + 1`.
     """
 
-    kernel_size: Pair
-    out_channels: int
-    stride: Pair = (1, 1)
-    padding: Padding = "same"
-    dilation: Pair = (1, 1)
     groups: int = 1
     bias: bool = True
 
     words: ClassVar[tuple[str, ...]] = ("conv", "conv2d", "convolution")
-    role: ClassVar[Role] = "conv"
-    number: ClassVar[str] = "kernel_size"
-    dash: ClassVar[str] = "out_channels"
-    slash: ClassVar[str] = "stride"
     settings: ClassVar[tuple[Setting, ...]] = (
-        _KERNEL,
-        Setting("out_channels", "int", "number of filters", required=True),
-        _STRIDE,
-        _PADDING,
-        _DILATION,
-        Setting("groups", "int", "independent groups of channels", default=1, letter="g"),
-        _BIAS,
+        KERNEL,
+        CHANNELS,
+        STRIDE,
+        PADDING,
+        DILATION,
+        GROUPS,
+        BIAS,
     )
-    flags: ClassVar[dict[str, tuple[str, Value]]] = _FLAGS
     example: ClassVar[str] = "conv3-64/2 nobias"
     summary: ClassVar[str] = "convolution: kernel, filters, stride"
 
@@ -84,16 +71,10 @@ class Conv(Layer):
                 )
         return self.out_channels, self.groups
 
-    def axes(self, inputs: tuple[Shape, ...]) -> tuple[windows.Axis, windows.Axis]:
-        """The two axes along which the filter slides."""
-        return windows.axes(
-            self.kind, inputs, self.kernel_size, self.stride, self.padding, self.dilation
-        )
-
     def output(self, inputs: tuple[Shape, ...]) -> Shape:
-        height, width = self.axes(inputs)
+        _, *size = super().output(inputs)
         out_channels, _ = self.grouping(inputs[0][0])
-        return out_channels, height.positions(), width.positions()
+        return out_channels, *size
 
     def weights(self, inputs: tuple[Shape, ...]) -> dict[str, tuple[int, ...]]:
         in_channels = inputs[0][0]
@@ -106,33 +87,36 @@ class Conv(Layer):
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return product(self.weights(inputs)["weight"]) * output[1] * output[2]
 
-    def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
-        return windows.sliding(*self.axes(inputs))
-
-    def remainder(self, inputs: tuple[Shape, ...]) -> Pair:
-        return windows.left_over(*self.axes(inputs))
-
-    def lost(self, inputs: tuple[Shape, ...]) -> Pair:
-        return windows.really_lost(*self.axes(inputs))
+    def fans(self, inputs: tuple[Shape, ...]) -> tuple[float, float]:
+        out_channels, groups = self.grouping(inputs[0][0])
+        taps = product(self.kernel_size)
+        return inputs[0][0] // groups * taps, out_channels // groups * taps
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from torch import nn
 
         in_channels = inputs[0][0]
         out_channels, groups = self.grouping(in_channels)
-        rows, columns = windows.pads(self.padding, self.kernel_size, self.stride, self.dilation)
-        even = rows[0] != rows[1] or columns[0] != columns[1]
-        if even and self.stride != (1, 1):
-            raise MismatchError(
-                "torch has no convolution with uneven padding along one axis and a stride along "
-                "the other. Give the padding as a number, for example p1x0"
+        pads = windows.pads(self.padding, self.kernel_size, self.stride, self.dilation)
+        if any(before != after for before, after in pads):
+            from striate.layers.computed import UnevenConv2d
+
+            return UnevenConv2d(
+                in_channels,
+                out_channels,
+                self.kernel_size,
+                self.stride,
+                pads,
+                self.dilation,
+                groups,
+                self.bias,
             )
         return nn.Conv2d(
             in_channels,
             out_channels,
             self.kernel_size,
             stride=self.stride,
-            padding="same" if even else (rows[0], columns[0]),
+            padding=(pads[0][0], pads[1][0]),
             dilation=self.dilation,
             groups=groups,
             bias=self.bias,
@@ -148,12 +132,12 @@ class DepthwiseConv(Conv):
 
     words: ClassVar[tuple[str, ...]] = ("dwconv", "depthwise")
     settings: ClassVar[tuple[Setting, ...]] = (
-        _KERNEL,
+        KERNEL,
         Setting("out_channels", "int", "a multiple of the channels that come in", default=0),
-        _STRIDE,
-        _PADDING,
-        _DILATION,
-        _BIAS,
+        STRIDE,
+        PADDING,
+        DILATION,
+        BIAS,
     )
     example: ClassVar[str] = "dwconv3/2"
     summary: ClassVar[str] = "depthwise convolution: a filter for each channel"
@@ -179,12 +163,12 @@ class PointwiseConv(Conv):
     words: ClassVar[tuple[str, ...]] = ("pwconv", "pointwise")
     number: ClassVar[str] = ""
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("out_channels", "int", "number of filters", required=True),
-        _STRIDE,
-        Setting("groups", "int", "independent groups of channels", default=1, letter="g"),
-        _BIAS,
+        CHANNELS,
+        STRIDE,
+        GROUPS,
+        BIAS,
     )
-    flags: ClassVar[dict[str, tuple[str, Value]]] = _BIAS_FLAGS
+    flags: ClassVar[dict[str, tuple[str, Value]]] = BIAS_FLAGS
     example: ClassVar[str] = "pwconv-128"
     summary: ClassVar[str] = "pointwise convolution: conv1 by another name"
 
@@ -212,10 +196,10 @@ class TransposedConv(Layer):
     dash: ClassVar[str] = "out_channels"
     slash: ClassVar[str] = "stride"
     settings: ClassVar[tuple[Setting, ...]] = (
-        _KERNEL,
-        Setting("out_channels", "int", "number of filters", required=True),
-        _STRIDE,
-        _PADDING,
+        KERNEL,
+        CHANNELS,
+        STRIDE,
+        PADDING,
         Setting(
             "output_padding",
             "pair",
@@ -224,11 +208,11 @@ class TransposedConv(Layer):
             letter="op",
             minimum=0,
         ),
-        _DILATION,
-        Setting("groups", "int", "independent groups of channels", default=1, letter="g"),
-        _BIAS,
+        DILATION,
+        GROUPS,
+        BIAS,
     )
-    flags: ClassVar[dict[str, tuple[str, Value]]] = _FLAGS
+    flags: ClassVar[dict[str, tuple[str, Value]]] = FLAGS
     example: ClassVar[str] = "tconv2-64/2"
     summary: ClassVar[str] = "transposed convolution: enlarges by its stride"
 
@@ -311,6 +295,12 @@ class TransposedConv(Layer):
             before=(before[0], before[1]),
             dilation=(dilation[0], dilation[1]),
         )
+
+    def fans(self, inputs: tuple[Shape, ...]) -> tuple[float, float]:
+        """A stride lessens what an output reads, and not what an input feeds."""
+        taps = product(self.kernel_size)
+        reads, feeds = (n // self.groups * taps for n in (inputs[0][0], self.out_channels))
+        return reads / product(self.stride), feeds
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from torch import nn

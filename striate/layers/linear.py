@@ -45,6 +45,9 @@ class FullyConnected(Layer):
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
         return WHOLE if len(inputs[0]) == 3 else POINT
 
+    def fans(self, inputs: tuple[Shape, ...]) -> tuple[float, float]:
+        return product(inputs[0]), self.out_channels
+
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         """The matrix alone: `striate.modules` flattens a volume in front of it."""
         from torch import nn

@@ -6,9 +6,10 @@ import math
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.graph.nodes import IMAGE, Graph
+from striate.layers.normalisation import BatchNorm
 from striate.layers.pointwise import Sigmoid, Softmax, Tanh
 from striate.modules.network import Network
 
@@ -32,7 +33,7 @@ def initialise(network: Network, seed: int | None = None) -> None:
       neurons that is a deviation of 0.009, where Krizhevsky et al. 2012 have 0.01;
     - biases 0; batch normalisation scale 1, shift 0 and fresh statistics.
 
-    The fans of a grouped convolution count what one unit is connected to. Without a seed the
+    Each layer declares its fans (`Layer.fans`): what one unit is connected to. Without a seed the
     weights are new each time. torch's global generator is neither read nor moved.
     """
     generator = torch.Generator()
@@ -41,45 +42,37 @@ def initialise(network: Network, seed: int | None = None) -> None:
     else:
         generator.manual_seed(seed)
     followers = _followers(network.graph)
-    normalised = {i for node in network.graph if node.kind == "bn" for i in node.inputs}
+    normalised = {
+        i for node in network.graph if isinstance(node.layer, BatchNorm) for i in node.inputs
+    }
     for index, node in enumerate(network.graph):
         module = network.get_submodule(node.name)
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            _draw(module, followers[index], index in normalised, generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+        fans = node.layer.fans(network.graph.shapes_into(node))
+        if fans is not None:
+            by_reads = index not in normalised or node.layer.role == "linear"
+            for name, weight in module.named_parameters(recurse=False):
+                if name == "weight":
+                    _draw(weight, fans, followers[index], by_reads, generator)
+                else:
+                    nn.init.zeros_(weight)
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()
 
 
 def _draw(
-    module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear,
+    weight: Tensor,
+    fans: tuple[float, float],
     follower: Follower,
-    normalised: bool,
+    by_reads: bool,
     generator: torch.Generator,
 ) -> None:
-    fan_in, fan_out = _fans(module)
+    fan_in, fan_out = fans
     if follower == "rectifier":
-        fan = fan_out if normalised and not isinstance(module, nn.Linear) else fan_in
-        nn.init.normal_(module.weight, 0.0, math.sqrt(2 / fan), generator=generator)
+        fan = fan_in if by_reads else fan_out
+        nn.init.normal_(weight, 0.0, math.sqrt(2 / fan), generator=generator)
     else:
         bound = math.sqrt(6 / (fan_in + fan_out) if follower == "squashing" else 1 / fan_in)
-        nn.init.uniform_(module.weight, -bound, bound, generator=generator)
-
-
-def _fans(module: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> tuple[float, float]:
-    """How many values a unit of the output reads, and how many a unit of the input feeds.
-
-    As torch counts them: a convolution's stride does not lessen what an input feeds. A transposed
-    convolution's does lessen what an output reads.
-    """
-    if isinstance(module, nn.Linear):
-        return module.in_features, module.out_features
-    window = math.prod(module.kernel_size)
-    reads, feeds = (n // module.groups * window for n in (module.in_channels, module.out_channels))
-    if isinstance(module, nn.ConvTranspose2d):
-        return reads / math.prod(module.stride), feeds
-    return reads, feeds
+        nn.init.uniform_(weight, -bound, bound, generator=generator)
 
 
 def _followers(graph: Graph) -> list[Follower]:

@@ -209,9 +209,13 @@ def test_any_other_label_works() -> None:
     assert network(torch.zeros(1, 1, 8, 8)).shape == (1, 2)
 
 
-def test_a_layer_that_torch_lacks_is_underlined() -> None:
-    with pytest.raises(NotationError, match="torch has no convolution with uneven padding"):
-        build("input 1x8x8 -> conv2-4/1x2 -> gap -> fc-2")
+def test_padding_may_be_uneven_along_one_axis_and_striding_along_the_other() -> None:
+    network = build("input 1x8x8 -> conv2-4/1x2", seed=0)
+    image = torch.randn(2, 1, 8, 8)
+    w = network.state_dict()
+    padded = nn.functional.pad(image, (0, 0, 0, 1))
+    expected = nn.functional.conv2d(padded, w["conv1.weight"], w["conv1.bias"], stride=(1, 2))
+    torch.testing.assert_close(network(image), expected)
 
 
 def test_tracing_exporting_and_compiling(network: Network, images: Tensor) -> None:
