@@ -86,7 +86,7 @@ def ours(folder: Path, network: str, size: int, batch: int) -> Iterator[int]:
             turns.get()
             self.start()
 
-    loop.Clock = Turned  # type: ignore[attr-defined, misc]
+    loop.Clock = Turned  # type: ignore[attr-defined]
 
     def train() -> None:
         with tempfile.TemporaryDirectory() as run:
