@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 from striate.drawing.layout import draw_network
@@ -65,6 +66,10 @@ def write_picture(path: Path, data: bytes) -> None:
     try:
         write_whole(path.resolve(), data)
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror}. Choose a folder that you may write to"
-        ) from None
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fix = (
+            "Make room, or choose a folder on another disk"
+            if full
+            else "Choose a folder that you may write to"
+        )
+        raise UserError(f"{path} cannot be written: {error.strerror}. {fix}") from None

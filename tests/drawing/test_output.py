@@ -93,7 +93,8 @@ def test_a_full_disk_leaves_the_old_picture(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     assert _message("lenet5", path) == (
-        f"{path} cannot be written: No space left on device. Choose a folder that you may write to"
+        f"{path} cannot be written: No space left on device. "
+        "Make room, or choose a folder on another disk"
     )
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["net.svg"]
