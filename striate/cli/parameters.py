@@ -95,7 +95,7 @@ class Location(click.Path):
 
 
 class Network(click.ParamType):
-    """A network: a name from the zoo, the path of a .net file, or its text."""
+    """A network: a name from the zoo or a .net file, with constants set or not; or its text."""
 
     name = "network"
 
@@ -104,9 +104,32 @@ class Network(click.ParamType):
     ) -> list[CompletionItem]:
         from striate.zoo import names
 
+        if "(" in incomplete:
+            return _constants(incomplete)
         files = [str(path) for path in _folder(incomplete).glob("*.net")]
         found = [word for word in (*names(), *sorted(files)) if word.startswith(incomplete)]
         return [CompletionItem(word) for word in found] or _paths(incomplete)
+
+
+def _constants(incomplete: str) -> list[CompletionItem]:
+    """Each constant that may come next, at the value that it has: `mobilenet_v2(alpha=1)`."""
+    from striate.errors import UserError
+    from striate.graph import find_source
+    from striate.graph.constants import constants
+
+    network, _, given = incomplete.partition("(")
+    before, comma, begun = given.rpartition(",")
+    taken = {part.partition("=")[0].strip() for part in before.split(",")}
+    try:
+        source = find_source(network)
+        known = constants(source)
+    except UserError:
+        return _paths(incomplete)
+    return [
+        CompletionItem(f"{network}({before}{comma}{name}={source.text[body.start : body.end]})")
+        for name, body in ((name, each.body.span) for name, each in known.items())
+        if name.startswith(begun.strip()) and name not in taken
+    ]
 
 
 class Data(click.ParamType):

@@ -125,6 +125,19 @@ def test_networks_are_completed_in_a_folder(tmp_path: Path) -> None:
     assert completions("striate size nets/", tmp_path) == ["plain,nets/a.net"]
 
 
+def test_constants_of_a_network_are_completed(tmp_path: Path) -> None:
+    (tmp_path / "mine.net").write_text("width = 8\nwide = 3\nconv3-width -> relu")
+    assert completions("striate size 'mobilenet_v2(al") == ["plain,mobilenet_v2(alpha=1)"]
+    assert completions("striate size 'mine.net(", tmp_path) == [
+        "plain,mine.net(width=8)",
+        "plain,mine.net(wide=3)",
+    ]
+    assert completions("striate size 'mine.net(wide=3,", tmp_path) == [
+        "plain,mine.net(wide=3,width=8)"
+    ]
+    assert completions("striate size '(conv3-8") == ["file,(conv3-8"]
+
+
 def test_data_sets_are_completed_and_folders_left_to_the_shell() -> None:
     assert completions("striate train lenet5 fash") == ["plain,fashion-mnist"]
     assert completions("striate train lenet5 pho") == ["file,pho"]
