@@ -16,8 +16,12 @@ from striate.layers.base import (
     show,
 )
 from striate.layers.convolution import Conv, DepthwiseConv, PointwiseConv, TransposedConv
+from striate.layers.cropping import Crop
+from striate.layers.depth_pooling import DepthPool
+from striate.layers.l2_pooling import L2Pool
 from striate.layers.linear import FullyConnected
 from striate.layers.merging import Add, Concat
+from striate.layers.min_pooling import MinPool
 from striate.layers.normalisation import BatchNorm, LocalResponseNorm
 from striate.layers.pointwise import (
     GELU,
@@ -39,6 +43,10 @@ from striate.layers.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
+from striate.layers.shuffling import Shuffle
+from striate.layers.stochastic_depth import DropPath
+from striate.layers.upsampling import Upsample
+from striate.layers.weighted_pooling import WeightedPool
 
 KINDS: tuple[type[Layer], ...] = (
     Conv,
@@ -47,10 +55,17 @@ KINDS: tuple[type[Layer], ...] = (
     TransposedConv,
     MaxPool,
     AvgPool,
+    L2Pool,
+    MinPool,
+    WeightedPool,
+    DepthPool,
     GlobalAvgPool,
     GlobalMaxPool,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
+    Upsample,
+    Crop,
+    Shuffle,
     BatchNorm,
     LocalResponseNorm,
     ReLU,
@@ -61,6 +76,7 @@ KINDS: tuple[type[Layer], ...] = (
     Sigmoid,
     Softmax,
     Dropout,
+    DropPath,
     Flatten,
     FullyConnected,
     Identity,

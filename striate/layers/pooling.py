@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from striate.layers import windows
@@ -22,23 +24,21 @@ from striate.layers.base import (
 from striate.layers.windows import Padding
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class MaxPool(Layer):
-    """The largest value of each window. `H' = floor((H + 2·padding − kernel_size)/stride) + 1`.
+class Pool(Layer):
+    """A window that slides over each channel. Its stride is the kernel's size unless given.
 
-    The stride is the kernel's size unless given. With `ceil` the last, incomplete window counts.
+    `H' = floor((H + 2·padding − kernel_size)/stride) + 1`.
     """
 
     kernel_size: Pair
     stride: Pair = (0, 0)
     """(0, 0) stands for the kernel's size."""
     padding: Padding = "valid"
-    ceil: bool = False
 
-    words: ClassVar[tuple[str, ...]] = ("pool", "maxpool")
     role: ClassVar[Role] = "pool"
     number: ClassVar[str] = "kernel_size"
     slash: ClassVar[str] = "stride"
@@ -48,15 +48,11 @@ class MaxPool(Layer):
         Setting(
             "padding", "padding", "rows around the input", default="valid", letter="p", minimum=0
         ),
-        Setting("ceil", "bool", "count a last, incomplete window", default=False),
     )
     flags: ClassVar[dict[str, tuple[str, Value]]] = {
         "same": ("padding", "same"),
         "valid": ("padding", "valid"),
-        "ceil": ("ceil", True),
     }
-    example: ClassVar[str] = "pool3/2"
-    summary: ClassVar[str] = "max pooling: window, stride"
 
     @property
     def step(self) -> Pair:
@@ -81,27 +77,68 @@ class MaxPool(Layer):
 
     def output(self, inputs: tuple[Shape, ...]) -> Shape:
         height, width = self.axes(inputs)
-        return inputs[0][0], height.positions(self.ceil), width.positions(self.ceil)
+        return inputs[0][0], height.positions(), width.positions()
 
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
         return windows.sliding(*self.axes(inputs))
 
     def remainder(self, inputs: tuple[Shape, ...]) -> Pair:
-        return (0, 0) if self.ceil else windows.left_over(*self.axes(inputs))
+        return windows.left_over(*self.axes(inputs))
 
     def lost(self, inputs: tuple[Shape, ...]) -> Pair:
-        return (0, 0) if self.ceil else windows.really_lost(*self.axes(inputs))
+        return windows.really_lost(*self.axes(inputs))
 
     def torch_padding(self, inputs: tuple[Shape, ...]) -> Pair:
         """Padding as torch's pools take it: the same before and after."""
         height, width = self.axes(inputs)
         return height.before, width.before
 
+
+@dataclass(frozen=True)
+class MaxPool(Pool):
+    """The largest value of each window. With `ceil` the last, incomplete window counts."""
+
+    ceil: bool = False
+
+    words: ClassVar[tuple[str, ...]] = ("pool", "maxpool")
+    settings: ClassVar[tuple[Setting, ...]] = (
+        *Pool.settings,
+        Setting("ceil", "bool", "count a last, incomplete window", default=False),
+    )
+    flags: ClassVar[dict[str, tuple[str, Value]]] = {**Pool.flags, "ceil": ("ceil", True)}
+    example: ClassVar[str] = "pool3/2"
+    summary: ClassVar[str] = "max pooling: window, stride"
+
+    def output(self, inputs: tuple[Shape, ...]) -> Shape:
+        height, width = self.axes(inputs)
+        return inputs[0][0], height.positions(self.ceil), width.positions(self.ceil)
+
+    def remainder(self, inputs: tuple[Shape, ...]) -> Pair:
+        return (0, 0) if self.ceil else super().remainder(inputs)
+
+    def lost(self, inputs: tuple[Shape, ...]) -> Pair:
+        return (0, 0) if self.ceil else super().lost(inputs)
+
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from torch import nn
 
         return nn.MaxPool2d(
             self.kernel_size, self.step, self.torch_padding(inputs), ceil_mode=self.ceil
+        )
+
+    def computed(self, function: Callable[..., Tensor], inputs: tuple[Shape, ...]) -> nn.Module:
+        """A module of a function that takes an image and the settings of torch's pools."""
+        from striate.layers.computed import Computed
+
+        padding = self.torch_padding(inputs)
+        return Computed(
+            partial(
+                function,
+                kernel_size=self.kernel_size,
+                stride=self.step,
+                padding=padding,
+                ceil_mode=self.ceil,
+            )
         )
 
 

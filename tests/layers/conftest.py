@@ -1,0 +1,46 @@
+"""What the tests of single kinds share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from striate.layers import Layer, Shape
+
+
+def check_windows(layer: Layer, volume: Shape) -> None:
+    """Each unit's window holds the rows and columns that it reads, and no others.
+
+    A unit reads a pixel if the unit's value changes with the pixel's, in either direction.
+    """
+    output = layer.output((volume,))
+    window = layer.window((volume,), output)
+    module = layer.module((volume,)).double().eval()
+    for weight in module.parameters():
+        torch.nn.init.uniform_(weight, 0.5, 1.5)
+    _, height, width = volume
+    pixels = torch.eye(height * width).double().reshape(-1, 1, height, width)
+    plain = torch.ones(1, *volume).double()
+    with torch.no_grad():
+        before = module(plain)
+        moved = [(module(plain + step * pixels) != before).any(1) for step in (0.5, -0.5)]
+    changed = (moved[0] | moved[1]).reshape(height, width, *output[1:])
+    for row in range(output[1]):
+        for column in range(output[2]):
+            read = changed[:, :, row, column]
+            for axis, unit in ((0, row), (1, column)):
+                found = set(read.any(1 - axis).nonzero().flatten().tolist())
+                first = unit * window.stride[axis] - window.before[axis]
+                places = [
+                    first + j * window.dilation[axis] for j in range(window.kernel_size[axis])
+                ]
+                expected = {int(n) for n in places if n == int(n) and 0 <= n < volume[1 + axis]}
+                assert found == expected or not read.any()
+
+
+@pytest.fixture(scope="session")
+def windows_are_right() -> Callable[[Layer, Shape], None]:
+    """A check of a layer's windows on a volume."""
+    return check_windows
