@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--root", type=Path, help="where mnist, cifar10 and the like are")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
 
     keep_large_blocks()
     source = find_source(options.network)
