@@ -79,7 +79,7 @@ class Composer:
             return max(self.reach(inner) for inner in piece.chain)
         own = self.scale.cuboid(last_stage(piece).output).half
         if isinstance(piece, Fork) and not self.cards and (main := main_branch(piece)) is not None:
-            return max(own, *(self.reach(inner) for inner in piece.branches[main]))
+            return max([own, *(self.reach(inner) for inner in piece.branches[main])])
         return own
 
     def _volume(self, stage: Stage, drop: float) -> Box:

@@ -30,7 +30,8 @@ class _Row:
 def fork(
     branches: Sequence[Box | None], main: int | None, kind: str, note: str, told: str, gap: float
 ) -> Box:
-    """Branches that split on the left and meet on the right in ⊕ (`add`) or a bar (`concat`).
+    """Branches that split on the left and meet on the right in ⊕ (`add`), ⊗ (`multiply`) or a bar
+    (`concat`).
 
     `None` is an identity branch, drawn as a line around the others. `main` is the branch that stays
     on the axis; without one all stand around it. `note` stands under the symbol.
@@ -47,8 +48,8 @@ def fork(
         shapes += _out(row, join_x, to_bar=kind == "concat" and not around)
     low, high = min(row.y for row in rows), max(row.y for row in rows)
     bar = (-9.0, 9.0) if around else (low - 7, high + 7)
-    symbol = _plus(join_x) if kind == "add" else _bar(join_x, *bar)
-    foot = RADIUS if kind == "add" else bar[1]
+    symbol = _bar(join_x, *bar) if kind == "concat" else _ring(join_x, kind)
+    foot = bar[1] if kind == "concat" else RADIUS
     if note:
         symbol = (*symbol, Text(join_x, foot + 9.5, note, _NOTE_SIZE, "middle", colour=GREY))
         foot += 12
@@ -60,7 +61,7 @@ def fork(
         below=max(foot, *((row.box.below if row.box else 4) + row.y for row in rows)),
         shapes=tuple(shapes),
         enter=0,
-        leave=join_x + (RADIUS if kind == "add" else _BAR / 2),
+        leave=join_x + (_BAR / 2 if kind == "concat" else RADIUS),
         head=False,
     )
 
@@ -108,12 +109,16 @@ def _out(row: _Row, join_x: float, *, to_bar: bool) -> tuple[Shape, ...]:
     return wire(*start, (join_x, row.y), (join_x, end), head=True)
 
 
-def _plus(x: float) -> tuple[Shape, ...]:
-    arm = RADIUS * 0.6
+_ARMS = {"add": ((0.6, 0.0), (0.0, 0.6)), "multiply": ((0.42, 0.42), (-0.42, 0.42))}
+"""From the middle to the end of both strokes, in radii."""
+
+
+def _ring(x: float, kind: str) -> tuple[Shape, ...]:
+    """⊕ or ⊗."""
+    arms = [(RADIUS * dx, RADIUS * dy) for dx, dy in _ARMS[kind]]
     return (
         Circle(x, 0, RADIUS, WHITE, WIRE, WIRE_WIDTH),
-        Line(((x - arm, 0), (x + arm, 0)), WIRE, 1.1),
-        Line(((x, -arm), (x, arm)), WIRE, 1.1),
+        *(Line(((x - dx, -dy), (x + dx, dy)), WIRE, 1.1) for dx, dy in arms),
     )
 
 
@@ -124,5 +129,5 @@ def _bar(x: float, top: float, bottom: float) -> tuple[Shape, ...]:
 
 def sample(kind: str, x: float, y: float) -> tuple[Shape, ...]:
     """The symbol of a join for the legend, centred at `(x, y)`."""
-    symbol = _plus(0) if kind == "add" else _bar(0, -6, 6)
+    symbol = _bar(0, -6, 6) if kind == "concat" else _ring(0, kind)
     return Box(0, 0, 0, symbol, 0, 0).at(x, y)

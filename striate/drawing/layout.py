@@ -125,14 +125,15 @@ def _returns(
     return shapes
 
 
-_JOINS = {"add": "add", "concat": "join along channels"}
-_RESULTS = {"add": "sum", "concat": "concatenation"}
+_JOINS = {"add": "add", "multiply": "multiply", "concat": "join along channels"}
+_RESULTS = {"add": "sum", "multiply": "product", "concat": "concatenation"}
 
 
 def _legend_name(kind: Look, joins: set[str]) -> str:
     if kind != MERGE:
         return kind.name
-    return " or ".join(_RESULTS[name] for name in _RESULTS if name in joins)
+    *some, last = (_RESULTS[name] for name in _RESULTS if name in joins)
+    return f"{', '.join(some)} or {last}" if some else last
 
 
 def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[Shape], float]:
@@ -140,11 +141,11 @@ def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[
     every = list(stages(trunk))
     used = {INPUT, *(look(stage.node.layer) for stage in every)}
     joins = {stage.node.kind for stage in every if stage.node.layer.role == "merge"}
-    entries = [(_legend_name(kind, joins), kind.fill) for kind in LOOKS if kind in used]
-    entries += [(_JOINS[kind], "") for kind in _JOINS if kind in joins]
+    entries = [(_legend_name(kind, joins), kind.fill, "") for kind in LOOKS if kind in used]
+    entries += [(_JOINS[kind], "", kind) for kind in _JOINS if kind in joins]
     shapes: list[Shape] = []
     x = _MARGIN
-    for name, fill in entries:
+    for name, fill, join in entries:
         needed = text_width(name, 8.5) + 30
         if x + needed > width - _MARGIN and x > _MARGIN:
             x = _MARGIN
@@ -152,7 +153,7 @@ def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[
         if fill:
             shapes.append(Rect(x, y, 11, 9, fill, shade(fill, -0.45), WIRE_WIDTH, 1))
         else:
-            shapes += forks.sample("add" if name == _JOINS["add"] else "concat", x + 6, y + 4.5)
+            shapes += forks.sample(join, x + 6, y + 4.5)
         shapes.append(Text(x + 16, y + 8, name, 8.5, colour=GREY))
         x += needed
     rule = "edges to scale by the square root of height, width and channels"

@@ -106,8 +106,14 @@ def last_stage(piece: Piece) -> Stage:
 
 
 def main_branch(fork: Fork) -> int | None:
-    """The branch that stays on the axis, the others going around it: a sum's longest, or the only
-    one that is no identity. None when all are drawn as equals."""
+    """The branch that stays on the axis, the others going around it: a sum's longest, the one that
+    a gate of 1×1 multiplies, or the only one that is no identity. None when all are drawn as
+    equals."""
+    gated = [
+        not branch or last_stage(branch[-1]).output == fork.join.output for branch in fork.branches
+    ]
+    if fork.join.node.kind == "multiply" and not all(gated):
+        return gated.index(True)
     lengths = [_length(branch) for branch in fork.branches]
     most = max(lengths)
     if not most or (fork.join.node.kind == "concat" and sum(map(bool, lengths)) > 1):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from striate.errors import Problem
-from striate.layers import Add, Concat, Layer, Setting, Value
+from striate.layers import Add, Concat, Layer, Multiply, Setting, Value
 from striate.notation import tree
 from striate.notation.arithmetic import ArithmeticProblem, evaluate
 from striate.notation.scope import names_in
@@ -26,6 +26,8 @@ from striate.source import Span
 
 Number = int | float
 Environment = Mapping[str, Number]
+
+_JOINS: Mapping[tree.Join, Layer] = {"concat": Concat(), "add": Add(), "multiply": Multiply()}
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,8 @@ class Resolver:
                 return self._loop(item, env)
             case tree.Branches():
                 branches = tuple(self._chain(branch, env) for branch in item.branches)
-                join: Layer = Concat() if item.join == "concat" else Add()
                 size = 1 + sum(branch.size for branch in branches)
-                return Fork(join, branches, item.span, size)
+                return Fork(_JOINS[item.join], branches, item.span, size)
             case tree.Labelled():
                 inner = self._item(item.item, env)
                 if isinstance(inner, Broken | Named):

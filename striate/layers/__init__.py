@@ -20,7 +20,7 @@ from striate.layers.cropping import Crop
 from striate.layers.depth_pooling import DepthPool
 from striate.layers.l2_pooling import L2Pool
 from striate.layers.linear import FullyConnected
-from striate.layers.merging import Add, Concat
+from striate.layers.merging import Add, Concat, Multiply
 from striate.layers.min_pooling import MinPool
 from striate.layers.normalisation import BatchNorm, LocalResponseNorm
 from striate.layers.pointwise import (
@@ -98,6 +98,7 @@ __all__ = [
     "FullyConnected",
     "Layer",
     "MismatchError",
+    "Multiply",
     "Pair",
     "Setting",
     "Shape",

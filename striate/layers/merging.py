@@ -1,4 +1,5 @@
-"""Where branches meet. These have no word of their own: the text writes `(a | b)` and `(a + b)`."""
+"""Where branches meet. These have no word of their own: the text writes `(a | b)`, `(a + b)` and
+`(a * b)`."""
 
 from __future__ import annotations
 
@@ -47,6 +48,39 @@ class Add(Layer):
                 f"conv1-{inputs[0][0]} in place of id"
             )
         return inputs[0]
+
+
+class Multiply(Layer):
+    """The product of volumes, value by value: a gate (Hu et al. 2017, squeeze-and-excitation).
+
+    A branch of C×1×1, or a vector of C values, counts at every row and column of the others.
+    Products of two activations that are not summed are no MACs.
+    """
+
+    words: ClassVar[tuple[str, ...]] = ("multiply",)
+    role: ClassVar[Role] = "merge"
+    example: ClassVar[str] = "(id * gap -> conv1-64 -> sigmoid)"
+    summary: ClassVar[str] = "branches multiplied, value by value"
+
+    def output(self, inputs: tuple[Shape, ...]) -> Shape:
+        largest = max(inputs, key=lambda shape: (len(shape), shape[1:]))
+        if any(_size(shape) not in ((1, 1), _size(largest)) for shape in inputs):
+            raise SizeError(
+                "branches that are multiplied must agree in height and width, or be 1×1, but they "
+                f"give {_list(inputs)}. {_spatial_fix(inputs)}"
+            )
+        if any(shape[0] != largest[0] for shape in inputs):
+            raise MismatchError(
+                "branches that are multiplied must have the same number of channels, but they "
+                f"give {_list(inputs)}. End each with as many; a gate can end with "
+                f"conv1-{largest[0]} -> sigmoid"
+            )
+        return largest
+
+
+def _size(shape: Shape) -> Shape:
+    """Height and width; 1×1 for a vector."""
+    return shape[1:] or (1, 1)
 
 
 def _list(inputs: tuple[Shape, ...]) -> str:

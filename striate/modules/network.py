@@ -12,7 +12,16 @@ from torch import Tensor, nn
 
 from striate.errors import NotationError, Problem, UserError
 from striate.graph.nodes import IMAGE, Graph, Node
-from striate.layers import Add, Concat, FullyConnected, MismatchError, Shape, product, show
+from striate.layers import (
+    Add,
+    Concat,
+    FullyConnected,
+    MismatchError,
+    Multiply,
+    Shape,
+    product,
+    show,
+)
 
 # An even kernel that keeps its size costs torch one padded copy: not a user's concern.
 warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
@@ -36,6 +45,19 @@ class DepthConcat(nn.Module):
 
     def forward(self, *branches: Tensor) -> Tensor:
         return torch.cat(branches, 1)
+
+
+class Product(nn.Module):
+    """Branches multiplied value by value; one of N×C×1×1 or N×C counts at every position."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        rank = max(branch.dim() for branch in branches)
+        first, *others = (
+            branch if branch.dim() == rank else branch[:, :, None, None] for branch in branches
+        )
+        for other in others:
+            first = first * other
+        return first
 
 
 class Scope(nn.Module):
@@ -227,6 +249,8 @@ def _module(graph: Graph, node: Node) -> nn.Module:
             return Sum()
         case Concat():
             return DepthConcat()
+        case Multiply():
+            return Product()
         case layer:
             try:
                 return layer.module(graph.shapes_into(node))

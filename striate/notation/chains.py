@@ -9,10 +9,11 @@ import re
 from typing import Literal
 
 from striate.notation import hints
-from striate.notation.cursor import CLOSING, Cursor, Unreadable
+from striate.notation.cursor import Cursor, Unreadable
 from striate.notation.expressions import read_arguments, read_value
 from striate.notation.headers import at_header, at_input
 from striate.notation.settings import check_plain, read_layer
+from striate.notation.signs import JOINS, MEANINGS, SIGNS, at_end, at_sign, skip_to_join
 from striate.notation.tokens import BAD, END, NEWLINE, NUMBER, TIMES, WORD, Token
 from striate.notation.tree import (
     Branches,
@@ -26,8 +27,6 @@ from striate.notation.tree import (
 from striate.notation.vocabulary import COUNT, is_layer
 from striate.source import Span
 
-JOINS = ("->", ",")
-SIGNS = ("|", "+")
 Place = Literal["top", "definition", "inside"]
 """Where a chain stands: it decides what a line break means."""
 
@@ -44,7 +43,7 @@ def read_chain(cursor: Cursor, place: Place) -> Chain:
             _refuse_after(cursor, item)
         except Unreadable:
             cursor.index = index
-            cursor.skip_to(*JOINS, *SIGNS, NEWLINE)
+            skip_to_join(cursor)
         if not _join(cursor, place):
             break
     _refuse_doubled_labels(cursor, items)
@@ -59,18 +58,18 @@ def _join(cursor: Cursor, place: Place) -> bool:
         if cursor.ahead().kind not in JOINS:
             return _join_lines(cursor, place)
         cursor.take()
-    if cursor.at(*SIGNS) and place != "inside":
+    if at_sign(cursor) and place != "inside":
         _refuse_sign(cursor)
         cursor.skip_newlines()
         return not cursor.at(END)
-    if cursor.at(END, *SIGNS, *CLOSING):
+    if at_end(cursor):
         return False
     while cursor.at(*JOINS):
         join = cursor.take()
         cursor.skip_newlines()
         if cursor.at(*JOINS):
             cursor.note("two joins follow each other. Keep one", cursor.token.span)
-        elif cursor.at(END, *SIGNS, *CLOSING):
+        elif at_end(cursor):
             cursor.note(f"nothing follows this '{join.text}'. Take it out", join.span)
             return False
     return True
@@ -80,7 +79,7 @@ def _join_lines(cursor: Cursor, place: Place) -> bool:
     after = cursor.ahead().kind
     if place == "inside":
         cursor.take()
-        return after not in (*SIGNS, *CLOSING)
+        return after == END or not at_end(cursor)
     if place == "definition" or after == END or at_header(cursor, 1) or at_input(cursor, 1):
         return False
     cursor.take()
@@ -157,7 +156,7 @@ def _read_labelled(cursor: Cursor) -> Labelled:
         raise cursor.failure(
             f"one item has two labels, '{cursor.written(label.span)}' and '{second}'. Keep one"
         )
-    if cursor.at(END, *JOINS, *SIGNS, *CLOSING):
+    if cursor.at(*JOINS) or at_end(cursor):
         raise cursor.failure(
             f"nothing follows the label '{cursor.written(label.span)}'. "
             "A label stands before what it names, as in stem: conv7-64",
@@ -196,7 +195,7 @@ def _read_group(cursor: Cursor) -> Group:
             read_chain(cursor, "inside")
     cursor.take()
     count: Expression | None = None
-    if cursor.at("*"):
+    if cursor.at("*") and not at_sign(cursor):
         cursor.take()
         count = read_value(cursor, "*")
         check_plain(cursor, COUNT, count)
@@ -207,7 +206,7 @@ def _read_branches(cursor: Cursor) -> Branches:
     opening = cursor.take()
     branches = [_read_branch(cursor, opening)]
     signs: list[Token] = []
-    while cursor.at(*SIGNS):
+    while at_sign(cursor):
         signs.append(cursor.take())
         branches.append(_read_branch(cursor, signs[-1]))
     cursor.take()
@@ -216,17 +215,18 @@ def _read_branches(cursor: Cursor) -> Branches:
         raise _one_branch(cursor, span)
     other = next((sign for sign in signs if sign.kind != signs[0].kind), None)
     if other is not None:
+        one, two = signs[0].kind, other.kind
         cursor.note(
-            "'|' (join along depth) and '+' (add) are mixed here. Put the inner branches "
-            "in parentheses of their own, as in (a | (b + c))",
+            f"'{one}' ({MEANINGS[one]}) and '{two}' ({MEANINGS[two]}) are mixed here. Put the "
+            f"inner branches in parentheses of their own, as in (a {one} (b {two} c))",
             other.span,
         )
-    return Branches("add" if signs[0].kind == "+" else "concat", tuple(branches), span)
+    return Branches(SIGNS[signs[0].kind], tuple(branches), span)
 
 
 def _read_branch(cursor: Cursor, sign: Token) -> Chain:
     cursor.skip_newlines()
-    if cursor.at(*SIGNS, ")"):
+    if at_sign(cursor) or cursor.at(")"):
         if sign.kind != "(" or not cursor.at(")"):
             cursor.note("this branch is empty. Write id for one that changes nothing", sign.span)
         return Chain((), sign.span)
@@ -243,7 +243,7 @@ def _one_branch(cursor: Cursor, span: Span) -> Unreadable:
         read_value(cursor, "*")
         count = cursor.written(cursor.since(star))
     return cursor.failure(
-        "parentheses hold branches, (a | b) or (a + b), but here is only one. "
+        "parentheses hold branches, (a | b), (a + b) or (a * b), but here is only one. "
         f"To group layers, write [{inner}]{count}",
         span,
     )
@@ -251,7 +251,7 @@ def _one_branch(cursor: Cursor, span: Span) -> Unreadable:
 
 def _refuse_after(cursor: Cursor, item: Item) -> None:
     """Notes what may not follow an item. Raises Unreadable where reading cannot go on."""
-    if cursor.at("*"):
+    if cursor.at("*") and not at_sign(cursor):
         _refuse_star(cursor, item)
     if cursor.at("?"):
         cursor.take()
@@ -259,7 +259,7 @@ def _refuse_after(cursor: Cursor, item: Item) -> None:
             f"{hints.PATTERN}; a network says which: write it without '?' or leave it out",
             cursor.since(item.span.start),
         )
-    if cursor.at(END, NEWLINE, *JOINS, *SIGNS, *CLOSING):
+    if cursor.at(NEWLINE, *JOINS) or at_end(cursor):
         return
     if cursor.at(":"):
         raise cursor.failure(

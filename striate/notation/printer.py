@@ -26,7 +26,7 @@ from striate.notation.tree import (
     Size,
     Word,
 )
-from striate.notation.vocabulary import TRUTH, setting_of
+from striate.notation.vocabulary import TRUTH, is_layer, setting_of
 
 WIDTH = 88
 _INDENT = "  "
@@ -124,12 +124,20 @@ def _item_lines(item: Item, start: str, indent: str) -> list[str]:
     return [start + print_item(item)]
 
 
+_SIGNS = {"concat": " | ", "add": " + ", "multiply": " * "}
+
+
 def _sign(branches: Branches) -> str:
-    return " | " if branches.join == "concat" else " + "
+    return _SIGNS[branches.join]
 
 
 def _count(count: Expression | None) -> str:
-    return "" if count is None else f"*{_after_sign(count)}"
+    """The number of repetitions; a name that is a layer's too would read as a branch."""
+    if count is None:
+        return ""
+    if isinstance(count, Name) and is_layer(count.name):
+        return f"*{{{count.name}}}"
+    return f"*{_after_sign(count)}"
 
 
 def _layer(item: LayerItem) -> str:

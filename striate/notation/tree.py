@@ -108,11 +108,14 @@ class Group:
     span: Span = field(compare=False)
 
 
+Join = Literal["concat", "add", "multiply"]
+
+
 @dataclass(frozen=True)
 class Branches:
-    """`(a | b)` joined along depth, or `(a + b)` added."""
+    """`(a | b)` joined along depth, `(a + b)` added, or `(a * b)` multiplied."""
 
-    join: Literal["concat", "add"]
+    join: Join
     branches: tuple[Chain, ...]
     span: Span = field(compare=False)
 

@@ -9,6 +9,7 @@ is the hull of those of its branches. Rows before 0 or past the end are padding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, gcd, lcm
@@ -65,16 +66,23 @@ def receptive_fields(graph: Graph) -> list[tuple[Field, Field]]:
         window = node.layer.window(shapes, node.output)
         sources = [fields[i - IMAGE] for i in node.inputs]
         rows, columns = (
-            _through(window, axis, [source[axis] for source in sources], shapes[0], graph.input)
+            _through(window, axis, [source[axis] for source in sources], shapes, graph.input)
             for axis in (0, 1)
         )
         fields.append((rows, columns))
     return fields[1:]
 
 
-def _through(window: Window, axis: int, sources: list[Field], shape: Shape, image: Shape) -> Field:
-    """The field along one axis behind a window over volumes of one shape."""
-    length = shape[1 + axis] if len(shape) == 3 else 1
+def _through(
+    window: Window, axis: int, sources: list[Field], shapes: Sequence[Shape], image: Shape
+) -> Field:
+    """The field along one axis behind a window over the volumes that a layer reads."""
+    lengths = [
+        shape[1 + axis] if len(shape) == 3 else 1 for shape, _ in zip(shapes, sources, strict=True)
+    ]
+    length = max(lengths)
+    if min(lengths) < length:
+        return _gated(sources, lengths, image[1 + axis])
     source = _hull(sources, length)
     if window is POINT or source.whole:
         return source
@@ -90,6 +98,19 @@ def _through(window: Window, axis: int, sources: list[Field], shape: Shape, imag
         for phase in range(phases)
     )
     return Field(_plain(source.jump * stride), rows)
+
+
+def _gated(sources: list[Field], lengths: list[int], image: int) -> Field:
+    """The field of units that all take what one unit of another branch gives: a gate.
+
+    Where that one does not see the whole image, the hull of what all units see.
+    """
+    spans = [
+        _all_units(field, length, image) for field, length in zip(sources, lengths, strict=True)
+    ]
+    if any(source.whole for source in sources):
+        return Field(image, ((0, image - 1),), whole=True)
+    return _all_units(_hull(spans, 1), 1, image)
 
 
 def _all_units(source: Field, length: int, image: int) -> Field:

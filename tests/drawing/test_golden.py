@@ -1,4 +1,4 @@
-"""Four pictures as they were looked at and liked.
+"""Pictures as they were looked at and liked.
 
 After a change that is meant, write them anew with `python tests/drawing/test_golden.py` and look
 at each of them again.
@@ -22,6 +22,8 @@ NETWORKS = {
     "widen(c) = (conv3-c/2 -> bn -> relu -> conv3-c -> bn + conv1-c/2 -> bn) -> relu\n"
     "input 3x32x32 -> conv3-16 -> bn -> relu -> [block(16)]*3 -> widen(32) -> [block(32)]*2 "
     "-> widen(64) -> [block(64)]*2 -> gap -> fc-10",
+    "squeeze": "se(c) = (id * gap -> conv1-{c//4} -> relu -> conv1-c -> sigmoid)\n"
+    "input 3x32x32 -> conv3-16 -> bn -> relu -> se(16) -> conv3-32/2 -> relu -> gap -> fc-10",
     "unet": "input 1x64x64 -> [conv3-16 -> relu]*2 -> (pool2 -> [conv3-32 -> relu]*2 -> "
     "(pool2 -> [conv3-64 -> relu]*2 -> tconv2-32/2 | id) -> [conv3-32 -> relu]*2 -> "
     "tconv2-16/2 | id) -> [conv3-16 -> relu]*2 -> conv1-2",

@@ -118,6 +118,21 @@ def test_branches_read_one_node_and_meet_in_the_merge() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        ("input 4x8x6 -> (id * relu)", (4, 8, 6)),
+        ("input 4x8x6 -> (id * gap)", (4, 8, 6)),
+        ("input 4x8x6 -> (gap -> fc-4 -> sigmoid * conv3-4)", (4, 8, 6)),
+        ("input 4x8x6 -> gap -> (fc-9 * fc-9)", (9,)),
+        ("input 4x8x6 -> (gap * gmp)", (4, 1, 1)),
+    ],
+)
+def test_a_product_takes_gates_of_one_by_one(text: str, output: tuple[int, ...]) -> None:
+    graph = graph_of(text)
+    assert (graph.nodes[-1].name, graph.output) == ("multiply1", output)
+
+
 def test_structure_holds_every_node_once_and_in_order() -> None:
     text = """
         block(c) = (conv3-c -> relu + id)

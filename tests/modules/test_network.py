@@ -24,6 +24,12 @@ input 3x16x16
 """
 
 
+GATED = """
+se(c) = (id * gap -> conv1-{c//4} -> relu -> conv1-c -> sigmoid)
+input 3x16x16 -> stem: conv3-8 -> se: se(8) -> (id * conv3-8 * gap -> fc-8 -> tanh) -> gap -> fc-10
+"""
+
+
 @pytest.fixture
 def network() -> Network:
     return build(BRANCHED, seed=0).eval()
@@ -56,6 +62,30 @@ def by_hand(network: Network, image: Tensor) -> Tensor:
 
 def test_computes_what_the_text_says(network: Network, images: Tensor) -> None:
     torch.testing.assert_close(network(images), by_hand(network, images))
+
+
+def test_squeeze_and_excite_forwards_and_backwards(images: Tensor) -> None:
+    network = build(GATED, seed=0)
+    leaves = {n: w.detach().clone().requires_grad_() for n, w in network.named_parameters()}
+
+    def written_out(x: Tensor) -> Tensor:
+        f = nn.functional
+        x = f.conv2d(x, leaves["stem.weight"], leaves["stem.bias"], padding=1)
+        gate = f.conv2d(x.mean((2, 3), keepdim=True), leaves["se.conv1.weight"])
+        gate = (gate + leaves["se.conv1.bias"][:, None, None]).relu()
+        gate = f.conv2d(gate, leaves["se.conv2.weight"], leaves["se.conv2.bias"]).sigmoid()
+        x = x * gate
+        gate = f.linear(x.mean((2, 3)), leaves["fc1.weight"], leaves["fc1.bias"]).tanh()
+        x = x * f.conv2d(x, leaves["conv1.weight"], leaves["conv1.bias"], padding=1)
+        x = x * gate.unsqueeze(-1).unsqueeze(-1)
+        return f.linear(x.mean((2, 3)), leaves["fc2.weight"], leaves["fc2.bias"])
+
+    output, expected = network(images), written_out(images)
+    torch.testing.assert_close(output, expected)
+    output.square().sum().backward()
+    expected.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(parameter.grad, leaves[name].grad, rtol=1e-4, atol=1e-5)
 
 
 def test_keys_are_the_names_of_the_graph(network: Network) -> None:

@@ -139,6 +139,30 @@ def test_two_ways_to_write_the_same(left: str, right: str) -> None:
     assert parse(left) == parse(right)
 
 
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("([relu]*2 * id)", [2, "id"]),
+        ("(id * [relu]*{2})", ["id", 2]),
+        ("n = 2\n([relu]*n * id)", ["n", "id"]),
+        ("b = relu\n([relu]*b)", [None, "b"]),
+        ("([relu] * x: id)", [None, "x"]),
+        ("([relu]*(id | bn))", [None, "(id | bn)"]),
+        ("([relu] * [bn]*3\n* id)", [None, 3, "id"]),
+    ],
+)
+def test_a_star_is_a_sign_where_an_item_follows(text: str, counts: list[object]) -> None:
+    (branches,) = parse(text).chain.items
+    assert isinstance(branches, Branches)
+    assert branches.join == "multiply"
+    assert len(branches.branches) == len(counts)
+    for branch, count in zip(branches.branches, counts, strict=True):
+        (item,) = branch.items
+        if isinstance(item, Group):
+            found = item.count
+            assert count == (getattr(found, "value", None) or getattr(found, "name", None))
+
+
 def test_spans_are_those_of_the_text() -> None:
     text = "input 3x8x8 -> stem: conv3-64/2 p1 -> [relu -> (bn | id)]*2"
     network = parse(text)

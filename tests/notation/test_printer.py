@@ -152,7 +152,7 @@ def items(scope: Scope, depth: int) -> st.SearchStrategy[Item]:
         return st.one_of(*simple)
     inner = chains(scope, depth - 1)
     branches = st.lists(inner, min_size=2, max_size=3).map(tuple)
-    joins = st.sampled_from(["concat", "add"])
+    joins = st.sampled_from(["concat", "add", "multiply"])
     return st.one_of(
         *simple,
         st.builds(Group, inner, counts(scope), st.just(NOWHERE)),
@@ -239,6 +239,8 @@ def test_the_example_of_each_kind_is_canonical(kind: type[Layer]) -> None:
         ("conv3-8(bias=false) p{1}", "conv3-8 p1 nobias"),
         ("bn ( eps = 1e-3 )", "bn(eps=0.001)"),
         ("(conv1-8|[relu]*1|id)", "(conv1-8 | [relu]*1 | id)"),
+        ("(id*gap->conv1-{8}\n* [relu]*2*[bn])", "(id * gap -> conv1-8 * [relu]*2 * [bn])"),
+        ("a(n, relu) = ([id]*n * [bn]*{relu})\nid", "a(n, relu) = ([id]*n * [bn]*{relu})\n\nid"),
         ("a(b)=conv3-b\nl: a(2*3)", "a(b) = conv3-b\n\nl: a(2*3)"),
         ("[conv3-64d ]".replace("d", ""), "[conv3-64]"),
     ],

@@ -36,6 +36,13 @@ def _run(graph: Graph, image: Tensor, build: Callable[[Graph, Node], nn.Module])
             outputs.append(torch.cat(inputs, dim=1))
         elif node.kind == "add":
             outputs.append(torch.stack(inputs).sum(dim=0))
+        elif node.kind == "multiply":
+            first, *others = (
+                value if value.dim() == 4 else value[..., None, None] for value in inputs
+            )
+            for other in others:
+                first = first * other
+            outputs.append(first)
         else:
             layer = build(graph, node).to(image.device, image.dtype).eval()
             outputs.append(layer(inputs[0].flatten(1) if node.kind == "fc" else inputs[0]))

@@ -81,6 +81,7 @@ def test_macs_are_half_of_the_flops_that_torch_counts(plain: Run, name: str) -> 
 
 LAYERS = [
     *("conv3-6", "conv5-4/2", "conv3x1-6 d2", "conv3-6 g2", "dwconv3-8/2", "tconv3-4/2"),
+    *("(id * conv1-4)", "(bn * gap -> relu)"),
     *("tconv4-6/2 g2", "bn", "relu", "pool2", "lrn5", "(conv1-2 | conv3-4 -> relu)", "(id + bn)"),
 ]
 
@@ -151,7 +152,7 @@ def test_json_keeps_its_contract() -> None:
     text = "input 3x8x6 -> stem: conv3-4/2 -> tconv2-2/2 -> (id | relu) -> fc-5"
     ledger = size(text, batch=2)
     data = json.loads(ledger.to_json())
-    assert list(data) == ["name", "input", "batch", "layers", "totals"]
+    assert list(data) == ["name", "input", "batch", "layers", "totals", "warnings", "notes"]
     assert (data["name"], data["input"], data["batch"]) == ("network", [3, 8, 6], 2)
     promised = {
         *("name", "kind", "output", "parameters", "macs", "output_bytes", "jump"),

@@ -110,6 +110,27 @@ def test_a_gate_makes_a_merge_see_the_whole_image() -> None:
     assert row.whole_input
 
 
+@pytest.mark.parametrize(
+    "gate", ["gap -> conv1-4 -> sigmoid", "gap -> fc-4 -> sigmoid", "pool2 -> gap"]
+)
+def test_a_gate_of_a_product_makes_it_see_the_whole_image(gate: str) -> None:
+    row = size(f"input 4x16x16 -> conv3-4 -> (id * {gate})").rows[-1]
+    assert row.whole_input
+
+
+def test_a_gate_that_leaves_rows_out() -> None:
+    row = size("input 4x17x12 -> (id * pool2 -> gap)").rows[-1]
+    assert row.whole_input
+    row = size("input 4x17x12 -> pool2 -> (id * gap)").rows[-1]
+    assert not row.whole_input
+    assert (row.receptive_field, row.start) == ((16, 12), (0, 0))
+
+
+def test_a_product_of_equals_sees_the_hull_of_its_branches() -> None:
+    row = size("input 1x32x32 -> (conv3-2 * conv5-2 valid -> conv1-2 p2)").rows[-1]
+    assert (row.receptive_field, row.start, row.whole_input) == ((5, 5), (-2, -2), False)
+
+
 def test_transposed_convolution_undoes_the_jump() -> None:
     rows = size("input 1x32x32 -> pool2 -> pool2 -> tconv2-1/2 -> tconv2-1/2").rows
     assert [row.jump[0] for row in rows] == [2, 4, 2, 1]
