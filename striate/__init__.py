@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from striate.api import train
-    from striate.drawing import draw
+    from striate.drawing import draw, draw_steps
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
     from striate.modules import load_published
@@ -32,6 +32,7 @@ _HOMES = {
     "UserError": "striate.errors",
     "build": "striate.modules",
     "draw": "striate.drawing",
+    "draw_steps": "striate.drawing",
     "load_graph": "striate.graph",
     "load_published": "striate.modules",
     "parse": "striate.notation",
@@ -51,6 +52,7 @@ __all__ = [
     "__version__",
     "build",
     "draw",
+    "draw_steps",
     "load_graph",
     "load_published",
     "parse",

@@ -12,7 +12,13 @@ from striate.drawing import render
 
 
 @click.command(
-    "draw", epilog=examples("striate draw lenet5", "striate draw resnet50 -o resnet50.svg")
+    "draw",
+    epilog=examples(
+        "striate draw lenet5",
+        "striate draw resnet50 -o resnet50.svg",
+        "striate draw 'input 1x5x5 -> conv3-1/2 p1' --steps -o steps.svg",
+        "striate draw lenet5 --steps avgpool1 -o pool.png",
+    ),
 )
 @network_argument
 @click.option(
@@ -22,15 +28,31 @@ from striate.drawing import render
     type=FILE,
     help="Write to this file, in the format that its ending says: .svg, .png or .txt.",
 )
+@click.option(
+    "--steps",
+    "layer",
+    metavar="[LAYER]",
+    is_flag=False,
+    flag_value="",
+    help="Draw the arithmetic of one layer step by step: .svg moves, .png has all steps on a "
+    "sheet. LAYER is its name in `striate size`, the first that slides a window if not given.",
+)
 @input_option
-def command(network: str, output: Path | None, shape: tuple[int, int, int] | None) -> None:
-    """Draw a network as SVG, PNG or text.
+def command(
+    network: str, output: Path | None, layer: str | None, shape: tuple[int, int, int] | None
+) -> None:
+    """Draw a network as SVG, PNG or text, or one layer's arithmetic step by step.
 
     NET is a network of the zoo, a .net file, or the text itself. Without -o the text drawing is
     printed.
     """
     graph = striate.load_graph(network, input=shape)
-    if output is None:
+    if layer is not None:
+        if output is None:
+            raise click.UsageError("--steps draws into a file: give -o steps.svg or -o steps.png.")
+        drawn = striate.draw_steps(graph, output, layer)
+        click.echo(f"{output} written: the steps of {drawn}", err=True)
+    elif output is None:
         click.echo(render(graph, "txt").decode(), nl=False)
     else:
         striate.draw(graph, output)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from striate.drawing.scene import (
@@ -24,23 +25,29 @@ FONTS = "Helvetica Neue, Helvetica, Arial, Liberation Sans, Nimbus Sans, sans-se
 
 def to_svg(scene: Scene) -> str:
     """The scene as an SVG 1.1 document on a white ground."""
-    width, height = _number(scene.width), _number(scene.height)
+    return document(scene, [element(shape) for shape in scene.shapes])
+
+
+def document(frame: Scene, elements: Sequence[str]) -> str:
+    """A document of a scene's size and title that holds these elements."""
+    width, height = _number(frame.width), _number(frame.height)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
         f'width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         f'font-family="{FONTS}" stroke-linejoin="round">',
-        f"<title>{_clean(scene.title)}</title>",
+        f"<title>{_clean(frame.title)}</title>",
         f'<rect width="{width}" height="{height}" fill="{WHITE}"/>',
-        *(_shape(shape) for shape in scene.shapes),
+        *elements,
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _shape(shape: Shape) -> str:
+def element(shape: Shape) -> str:
+    """One shape as an SVG element."""
     match shape:
         case Group(title, shapes):
-            inside = "\n".join(_shape(inner) for inner in shapes)
+            inside = "\n".join(element(inner) for inner in shapes)
             return f"<g>\n<title>{_clean(title)}</title>\n{inside}\n</g>"
         case Polygon(points, fill, stroke, line_width):
             return f'<polygon points="{_points(points)}"{_paint(fill, stroke, line_width)}/>'

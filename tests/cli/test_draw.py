@@ -56,3 +56,32 @@ def test_an_empty_path(run) -> None:
         "",
         "striate: Invalid value for '-o' / '--output': expected a path, found an empty text.\n",
     )
+
+
+def test_the_steps_of_a_layer(run, tmp_path: Path) -> None:
+    path = tmp_path / "steps.svg"
+    status, out, err = run("draw", "lenet5", "--steps", "-o", path)
+    assert (status, out, err) == (0, "", f"{path} written: the steps of conv1\n")
+    assert b"<animate" in path.read_bytes()
+    assert run("draw", "lenet5", "--steps", "conv2", "-o", path).err.endswith("of conv2\n")
+    assert run("draw", "lenet5", "-o", path, "--steps").err.endswith("of conv1\n")
+
+
+def test_steps_of_another_input(run, tmp_path: Path) -> None:
+    path = tmp_path / "steps.svg"
+    arguments = ("draw", "vgg16", "--steps", "-o", path, "--input", "3x32x32")
+    assert run(*arguments).err == f"{path} written: the steps of stage1.conv1\n"
+
+
+def test_steps_need_a_file(run) -> None:
+    status, out, err = run("draw", "lenet5", "--steps")
+    assert (status, out) == (2, "")
+    assert err.splitlines()[0] == (
+        "striate: --steps draws into a file: give -o steps.svg or -o steps.png."
+    )
+
+
+def test_steps_of_what_does_not_slide(run, tmp_path: Path) -> None:
+    status, _, err = run("draw", "lenet5", "--steps", "fc1", "-o", tmp_path / "a.svg")
+    assert status == 2
+    assert err.startswith("striate: fc1 is a layer of kind fc, whose steps are not drawn. ")
