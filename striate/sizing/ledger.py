@@ -8,11 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from striate.errors import UserError, show_problem
+from striate.errors import UserError
 from striate.graph import IMAGE, Graph, Node, load_graph
 from striate.layers import Pair, Shape, product
 from striate.layers.compact import compact
 from striate.sizing.counts import FLOAT_BYTES, count_parameters
+from striate.sizing.lints import Lint, lint
 from striate.sizing.receptive_field import Field, receptive_fields
 from striate.source import Source
 
@@ -74,8 +75,18 @@ class Ledger:
     input: Shape
     batch: int
     rows: tuple[Row, ...]
-    warnings: tuple[str, ...] = ()
-    """Each with its place in the text and an underline."""
+    lints: tuple[Lint, ...] = ()
+    """What is worth saying of the sizes, the warnings first."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is lost or goes wrong, each with its place in the text and an underline."""
+        return tuple(lint.shown for lint in self.lints if lint.level == "warning")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing and may be meant, in the same form."""
+        return tuple(lint.shown for lint in self.lints if lint.level == "note")
 
     @property
     def totals(self) -> Totals:
@@ -94,8 +105,13 @@ class Ledger:
         return (
             f'{{\n "name": {_dumps(self.name)},\n "input": {_dumps(self.input)},\n'
             f' "batch": {self.batch},\n "layers": [\n{layers}\n ],\n'
-            f' "totals": {_dumps(vars(self.totals))}\n}}\n'
+            f' "totals": {_dumps(vars(self.totals))},\n'
+            f' "warnings": {self._lints_json("warning")},\n'
+            f' "notes": {self._lints_json("note")}\n}}\n'
         )
+
+    def _lints_json(self, level: str) -> str:
+        return _dumps([lint.to_json() for lint in self.lints if lint.level == level])
 
     def to_csv(self) -> str:
         """One line a layer under a line of column names; pairs and shapes joined by `x`."""
@@ -111,12 +127,18 @@ class Ledger:
 
 
 def size(
-    what: str | Path | Source | Graph, *, batch: int = 1, input: Shape | None = None
+    what: str | Path | Source | Graph,
+    *,
+    batch: int = 1,
+    input: Shape | None = None,
+    object: int | None = None,
 ) -> Ledger:
     """The ledger of a zoo network, a `.net` file, a text or a graph, for a batch of images.
 
-    `input` (C, H, W) stands in for the text's own. Raises UserError when there is no such network
-    and NotationError when its text is wrong.
+    `input` (C, H, W) stands in for the text's own. `object` is the size in pixels of what is to be
+    recognised on the image: a warning tells when no unit sees it whole. Raises UserError when there
+    is no such network or the object is larger than the image, and NotationError when the text is
+    wrong.
     """
     if batch < 1:
         raise UserError(f"a batch holds at least 1 image, not {batch}")
@@ -125,8 +147,7 @@ def size(
     rows = tuple(
         _row(graph, node, *field, batch) for node, field in zip(graph.nodes, fields, strict=True)
     )
-    warnings = tuple(show_problem(graph.source, problem) for problem in graph.warnings)
-    return Ledger(graph.name, graph.input, batch, rows, warnings)
+    return Ledger(graph.name, graph.input, batch, rows, lint(graph, object=object))
 
 
 def _row(graph: Graph, node: Node, height: Field, width: Field, batch: int) -> Row:
