@@ -1,4 +1,4 @@
-"""Checkpoints under the names that torchvision gives its networks, in and out.
+"""Checkpoints under the names that torchvision and timm give their networks, in and out.
 
 A network is recognised by the kinds of its weighted layers in order of execution, so an edited or
 renamed copy is found as well as the zoo's own file.
@@ -19,14 +19,19 @@ from torch import Tensor, nn
 from striate.errors import UserError
 from striate.layers import show
 from striate.modules.network import Network
-from striate.modules.torchvision_names import PUBLISHED
+from striate.modules.timm_names import TIMM
+from striate.modules.torchvision_names import TORCHVISION
+
+PUBLISHED = TORCHVISION | TIMM
+"""The names of the weighted layers of each network that has published names."""
 
 _KINDS: tuple[tuple[type[nn.Module], str], ...] = (
     (nn.Conv2d, "conv"),
     (nn.BatchNorm2d, "bn"),
     (nn.Linear, "fc"),
+    (nn.AvgPool2d, "avgpool"),
 )
-_AUXILIARY = ("aux1.", "aux2.")
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 _SHOWN = 3
 """How many names of a kind a message lists."""
 
@@ -34,15 +39,18 @@ _SHOWN = 3
 def load_published(
     network: Network, weights: Mapping[str, Tensor] | Path, *, skip_last: bool = False
 ) -> None:
-    """Copy a checkpoint of torchvision's names into a network: all of it or, on error, nothing.
+    """Copy a checkpoint of torchvision's or timm's names: all of it or, on error, nothing.
 
     `weights` is a state dict, or a `.safetensors`, `.pth` or `.pt` file of one; of a file nothing
-    but tensors is ever unpickled. GoogLeNet's auxiliary classifiers are left out, and so is the
-    `module.` that DataParallel puts in front of names. `skip_last` leaves the last layer as it
-    is, for another number of classes. Raises UserError when names or shapes are not the network's.
+    but tensors is ever unpickled. Auxiliary classifiers that the network has not are left out, and
+    so is the `module.` that DataParallel puts in front of names. `skip_last` leaves the last layer
+    as it is, for another number of classes. Raises UserError when names or shapes are not the
+    network's.
     """
-    given = _plain(weights if isinstance(weights, Mapping) else _read(weights))
     entries = _entries(network)
+    given = _plain(weights if isinstance(weights, Mapping) else _read(weights))
+    if not any(name.startswith(_AUXILIARY) for name in entries):
+        given = {name: tensor for name, tensor in given.items() if not name.startswith(_AUXILIARY)}
     if skip_last:
         last = _layer(list(entries)[-1])
         given = {name: tensor for name, tensor in given.items() if _layer(name) != last}
@@ -55,37 +63,57 @@ def load_published(
 
 
 def to_published(network: Network) -> dict[str, Tensor]:
-    """The network's state dict under torchvision's names, sharing memory with the network.
+    """The network's state dict under torchvision's or timm's names, sharing its memory.
 
-    Raises UserError when torchvision has no network of these layers.
+    Raises UserError when neither has a network of these layers.
     """
     return _entries(network)
 
 
 def _entries(network: Network) -> dict[str, Tensor]:
     """The network's own tensors by their published names, in order of execution."""
-    weighted = [
-        (network.get_submodule(node.name), kind)
+    layers = [
+        (module, kind)
         for node in network.graph
-        if (kind := _kind(network.get_submodule(node.name)))
+        if (kind := _kind(module := network.get_submodule(node.name)))
     ]
-    kinds = [kind for _, kind in weighted]
-    for published in PUBLISHED.values():
-        names = list(published())
-        if [kind for _, kind in names] == kinds:
-            return {
-                f"{name}.{key}": tensor
-                for (module, _), (name, _) in zip(weighted, names, strict=True)
-                for key, tensor in module.state_dict().items()
-            }
-    raise UserError(
-        f"{network.graph.name} has no published names: its layers with weights are in number and "
-        f"order those of no network that torchvision has. Known: {', '.join(PUBLISHED)}"
-    )
+    weighted = [module for module, kind in layers if kind != "avgpool"]
+    names = _names(network.graph.name, [kind for _, kind in layers])
+    return {
+        f"{name}.{key}": tensor[:, :, None, None] if kind == "fc1x1" and key == "weight" else tensor
+        for module, (name, kind) in zip(weighted, names, strict=True)
+        for key, tensor in module.state_dict().items()
+    }
 
 
 def _kind(module: nn.Module) -> str:
-    return next((kind for type_, kind in _KINDS if isinstance(module, type_)), "")
+    """`other` for a kind of layer that no published network has; empty for one without weights."""
+    found = next((kind for type_, kind in _KINDS if isinstance(module, type_)), "")
+    return found or ("other" if module.state_dict() else "")
+
+
+def _names(network: str, kinds: list[str]) -> list[tuple[str, str]]:
+    """The published names of the weighted layers of a network whose layers have these kinds.
+
+    ResNet-C and -D have the same weighted layers: their average pools tell which it is.
+    """
+    fitting = []
+    for published in PUBLISHED.values():
+        names = list(published())
+        theirs = [kind.removesuffix("1x1") for _, kind in names]
+        if _weighted(theirs) == _weighted(kinds):
+            fitting.append((theirs != kinds, names))
+    if not fitting:
+        raise UserError(
+            f"{network} has no published names: its layers with weights are in number and order "
+            "those of no network that torchvision or timm has. Known: " + ", ".join(PUBLISHED)
+        )
+    _, names = min(fitting, key=lambda candidate: candidate[0])
+    return [(name, kind) for name, kind in names if kind != "avgpool"]
+
+
+def _weighted(kinds: list[str]) -> list[str]:
+    return [kind for kind in kinds if kind != "avgpool"]
 
 
 def _layer(name: str) -> str:
@@ -99,8 +127,7 @@ def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 f"the checkpoint's {name!r} is of type {type(tensor).__name__}, not a tensor. "
                 "Give the state dict itself: tensors by name"
             )
-    plain = {name.removeprefix("module."): tensor for name, tensor in weights.items()}
-    return {name: tensor for name, tensor in plain.items() if not name.startswith(_AUXILIARY)}
+    return {name.removeprefix("module."): tensor for name, tensor in weights.items()}
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 Names = Iterator[tuple[str, str]]
-"""Each layer's name and its kind: conv, bn or fc."""
+"""Each layer's name and its kind: conv, bn, fc, or fc1x1 for an fc kept as a convolution of 1×1.
+
+An average pool, which has no weights and so no name, is told where it sets two networks apart.
+"""
 
 _VGG = {
     "vgg11": (1, 1, 2, 2, 2),
@@ -14,15 +17,36 @@ _VGG = {
     "vgg16": (2, 2, 3, 3, 3),
     "vgg19": (2, 2, 4, 4, 4),
 }
-_RESNET = {
+RESNETS = {
     "resnet18": (2, (2, 2, 2, 2)),
     "resnet34": (2, (3, 4, 6, 3)),
     "resnet50": (3, (3, 4, 6, 3)),
     "resnet101": (3, (3, 4, 23, 3)),
     "resnet152": (3, (3, 8, 36, 3)),
 }
+"""Convolutions in a block, two in a basic one and three in a bottleneck; blocks in each stage."""
+
 _INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 _INVERTED_RESIDUALS = 17
+_SQUARE = ("1x1", "5x5_1", "5x5_2", "3x3dbl_1", "3x3dbl_2", "3x3dbl_3", "_pool")
+_FACTORED = (
+    "1x1",
+    *(f"7x7_{i}" for i in (1, 2, 3)),
+    *(f"7x7dbl_{i}" for i in range(1, 6)),
+    "_pool",
+)
+_WIDE = (
+    *("1x1", "3x3_1", "3x3_2a", "3x3_2b"),
+    *("3x3dbl_1", "3x3dbl_2", "3x3dbl_3a", "3x3dbl_3b", "_pool"),
+)
+_MIXED = {
+    **dict.fromkeys(("5b", "5c", "5d"), _SQUARE),
+    "6a": ("3x3", "3x3dbl_1", "3x3dbl_2", "3x3dbl_3"),
+    **dict.fromkeys(("6b", "6c", "6d", "6e"), _FACTORED),
+    "7a": ("3x3_1", "3x3_2", *(f"7x7x3_{i}" for i in (1, 2, 3, 4))),
+    **dict.fromkeys(("7b", "7c"), _WIDE),
+}
+"""Branches of each mixed part of Inception-v3."""
 
 
 def _alexnet() -> Names:
@@ -44,7 +68,6 @@ def _vgg(stages: tuple[int, ...], norm: bool) -> Names:
 
 
 def _resnet(convolutions: int, stages: tuple[int, ...]) -> Names:
-    """`convolutions` in each block: two in a basic block, three in a bottleneck."""
     yield from (("conv1", "conv"), ("bn1", "bn"))
     for stage, blocks in enumerate(stages, start=1):
         for block in range(blocks):
@@ -77,12 +100,22 @@ def _googlenet() -> Names:
     yield "fc", "fc"
 
 
-PUBLISHED: dict[str, Callable[[], Names]] = {
+def _inception_v3() -> Names:
+    parts = ["Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"]
+    for name, branches in _MIXED.items():
+        parts += [f"Mixed_{name}.branch{branch}" for branch in branches]
+    for part in parts:
+        yield from ((f"{part}.conv", "conv"), (f"{part}.bn", "bn"))
+    yield "fc", "fc"
+
+
+TORCHVISION: dict[str, Callable[[], Names]] = {
     "alexnet": _alexnet,
     **{name: partial(_vgg, stages, False) for name, stages in _VGG.items()},
     **{f"{name}_bn": partial(_vgg, stages, True) for name, stages in _VGG.items()},
-    **{name: partial(_resnet, *shape) for name, shape in _RESNET.items()},
+    **{name: partial(_resnet, *shape) for name, shape in RESNETS.items()},
     "mobilenet_v2": _mobilenet_v2,
     "googlenet": _googlenet,
+    "inception_v3": _inception_v3,
 }
-"""The networks that torchvision has, by its names for them."""
+"""The networks that torchvision has, by the names of the zoo, which are its own."""

@@ -1,4 +1,4 @@
-"""Parity with torchvision: counts, outputs, statistics, gradients, and checkpoints by name."""
+"""Parity with torchvision and timm: outputs, statistics, gradients, and checkpoints by name."""
 
 from __future__ import annotations
 
@@ -8,50 +8,68 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision import models
 
+from striate import zoo
 from striate.errors import UserError
 from striate.graph import load_graph
 from striate.modules import Network, build, load_published, to_published
+from striate.modules.published import PUBLISHED
 
-NAMES = (
+RESNETS = (18, 34, 50, 101, 152)
+TIMM: dict[str, tuple[str, dict[str, Any]]] = {
+    "mobilenet_v1": ("mobilenetv1_100", {}),
+    "se_resnet50": ("seresnet50", {}),
+    **{f"resnet{n}_c": (f"resnet{n}", {"stem_width": 32, "stem_type": "deep"}) for n in RESNETS},
+    **{f"resnet{n}_d": (f"resnet{n}d", {}) for n in RESNETS},
+    **{f"resnet{n}_preact": (f"resnetv2_{n}", {}) for n in RESNETS},
+}
+TORCHVISION = (
     "alexnet",
     "googlenet",
+    "inception_v3",
     "mobilenet_v2",
-    *(f"resnet{depth}" for depth in (18, 34, 50, 101, 152)),
+    *(f"resnet{depth}" for depth in RESNETS),
+    *(f"resnet{depth}_a" for depth in (50, 101, 152)),
     *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
 )
+DEEP = ("101", "152")
 LITTLE = "input 3x224x224 -> conv3-8 -> relu -> gap -> fc-2"
 
 
-def torchvisions(name: str, **settings: Any) -> nn.Module:
-    """torchvision's network, on the meta device."""
-    if name == "googlenet":
-        settings = {"aux_logits": False, "init_weights": False, **settings}
+def theirs_on_meta(name: str, **settings: Any) -> nn.Module:
+    """The network as torchvision or timm has it, without memory."""
     with torch.device("meta"):
-        module: nn.Module = getattr(models, name)(weights=None, **settings)
+        if name in TIMM:
+            known, more = TIMM[name]
+            return timm.create_model(known, **more)
+        if name in ("googlenet", "inception_v3"):
+            settings = {"aux_logits": False, "init_weights": False, **settings}
+        module: nn.Module = getattr(models, name.removesuffix("_a"))(weights=None, **settings)
+    if name.endswith("_a"):
+        for part in module.modules():
+            if isinstance(part, models.resnet.Bottleneck):
+                part.conv1.stride, part.conv2.stride = part.conv2.stride, (1, 1)
     return module
 
 
 def narrowed(theirs: nn.Module) -> nn.Module:
     """With 64 neurons in place of 4096 in hidden layers: those hold nine weights of ten."""
-    for index, layer in enumerate(getattr(theirs, "classifier", ())):
+    classifier = getattr(theirs, "classifier", None)
+    for index, layer in enumerate(classifier if isinstance(classifier, nn.Sequential) else ()):
         if isinstance(layer, nn.Linear):
             sizes = [64 if n == 4096 else n for n in (layer.in_features, layer.out_features)]
-            theirs.classifier[index] = nn.Linear(*sizes, device="meta")
+            classifier[index] = nn.Linear(*sizes, device="meta")
     return theirs
 
 
 def on_meta(what: str) -> Network:
     with torch.device("meta"):
         return Network(load_graph(what))
-
-
-def weights_of(module: nn.Module) -> int:
-    return sum(weight.numel() for weight in module.parameters())
 
 
 def fill(module: nn.Module) -> None:
@@ -82,26 +100,37 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_same_number_of_parameters(name: str) -> None:
-    assert weights_of(on_meta(name)) == weights_of(torchvisions(name))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_same_outputs_and_statistics(name: str) -> None:
-    theirs = narrowed(torchvisions(name)).to_empty(device="cpu")
+def both(name: str, theirs: nn.Module) -> tuple[Network, nn.Module]:
+    """Ours and theirs with the same weights, loaded by name."""
+    theirs = narrowed(theirs).to_empty(device="cpu")
     fill(theirs)
-    text = load_graph(name).source.text.replace("fc-4096", "fc-64")
-    ours = on_meta(text).to_empty(device="cpu")
+    ours = on_meta(load_graph(name).source.text.replace("fc-4096", "fc-64"))
+    ours = ours.to_empty(device="cpu")
     load_published(ours, theirs.state_dict())
-    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    return ours, theirs
+
+
+def images(size: int) -> Tensor:
+    return torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def test_every_published_network_is_compared() -> None:
+    assert set(PUBLISHED) == {*TORCHVISION, *TIMM} - {f"resnet{n}_a" for n in RESNETS}
+    assert set(PUBLISHED) <= set(zoo.names())
+
+
+@pytest.mark.parametrize("name", [*TORCHVISION, *TIMM])
+def test_same_outputs_and_statistics(name: str) -> None:
+    ours, theirs = both(name, theirs_on_meta(name))
+    size = 128 if name.startswith("inception") else 32 if name.startswith("vgg") else 64
     with torch.no_grad():
-        agree(ours.eval()(images), theirs.eval()(images))
-        outputs = []
-        for module in (ours, theirs):
-            torch.manual_seed(2)  # for the same dropouts
-            outputs.append(module.train()(images))
-        agree(*outputs)
+        agree(ours.eval()(images(size)), theirs.eval()(images(size)))
+        if not any(depth in name for depth in DEEP):
+            outputs = []
+            for module in (ours, theirs):
+                torch.manual_seed(2)  # for the same dropouts
+                outputs.append(module.train()(images(size)))
+            agree(*outputs)
     state = theirs.state_dict()
     found = to_published(ours)
     assert found.keys() == state.keys()
@@ -111,23 +140,27 @@ def test_same_outputs_and_statistics(name: str) -> None:
 
 def test_full_size() -> None:
     """The order of a flattened 7×7 grid, which smaller images cannot tell."""
-    theirs = narrowed(torchvisions("vgg11")).to_empty(device="cpu")
-    fill(theirs)
-    text = load_graph("vgg11").source.text.replace("fc-4096", "fc-64")
-    ours = on_meta(text).to_empty(device="cpu")
-    load_published(ours, theirs.state_dict())
-    images = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    ours, theirs = both("vgg11", theirs_on_meta("vgg11"))
     with torch.no_grad():
-        agree(ours.eval()(images), theirs.eval()(images))
+        agree(ours.eval()(images(224)[:1]), theirs.eval()(images(224)[:1]))
+
+
+def test_a_checkpoint_of_another_width() -> None:
+    """timm's MobileNet of another width, which a constant of ours gives."""
+    with torch.device("meta"):
+        theirs = timm.create_model("mobilenetv1_125")
+    ours = on_meta("mobilenet_v1(alpha=1.25)")
+    assert {name: tensor.shape for name, tensor in to_published(ours).items()} == {
+        name: tensor.shape for name, tensor in theirs.state_dict().items()
+    }
 
 
 def test_same_gradients() -> None:
     theirs = models.resnet18()
     ours = build("resnet18", seed=0)
     load_published(ours, theirs.state_dict())
-    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     for module in (ours, theirs):
-        module(images).square().sum().backward()
+        module(images(64)).square().sum().backward()
     place = {tensor.data_ptr(): name for name, tensor in to_published(ours).items()}
     gradients = {place[weight.data_ptr()]: weight.grad for weight in ours.parameters()}
     for name, weight in theirs.named_parameters():
@@ -140,14 +173,14 @@ def test_a_network_without_published_names_says_so() -> None:
         load_published(network, {})
     assert str(error.value) == (
         "network has no published names: its layers with weights are in number and order those of "
-        "no network that torchvision has. Known: alexnet, vgg11, vgg13, vgg16, vgg19, vgg11_bn, "
-        "vgg13_bn, vgg16_bn, vgg19_bn, resnet18, resnet34, resnet50, resnet101, resnet152, "
-        "mobilenet_v2, googlenet"
+        f"no network that torchvision or timm has. Known: {', '.join(PUBLISHED)}"
     )
 
 
-def test_mobilenet_v1_has_the_published_number_of_parameters() -> None:
-    assert weights_of(on_meta("mobilenet_v1")) == 4_231_976
+def test_weights_of_a_kind_that_no_published_network_has_are_not_passed_over() -> None:
+    text = load_graph("vgg11").source.text.replace("adaptavgpool7", "tconv3-512 -> adaptavgpool7")
+    with pytest.raises(UserError, match="has no published names"):
+        to_published(on_meta(text))
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +233,7 @@ def test_checkpoints_from_before_batches_were_counted(
 
 
 def test_the_auxiliary_classifiers_of_googlenet_are_left_out() -> None:
-    theirs = torchvisions("googlenet", aux_logits=True).to_empty(device="cpu")
+    theirs = theirs_on_meta("googlenet", aux_logits=True).to_empty(device="cpu")
     fill(theirs)
     weights = theirs.state_dict()
     assert any(name.startswith("aux1.") for name in weights)
