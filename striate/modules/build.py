@@ -20,7 +20,7 @@ def build(what: str | Path | Source | Graph, *, seed: int | None = None) -> Netw
     `what` is a graph or what `load_graph` takes: the name of a network of the zoo, a file, a text.
     A seed gives the same weights always, whatever the state of torch's global generator, which is
     left as it was; without one they are new each time. Raises UserError as `load_graph` does, and
-    NotationError for a layer that torch has not or a name that it keeps for itself.
+    NotationError for a name that torch keeps for itself.
     """
     network = outline(what)
     _allocate(network)

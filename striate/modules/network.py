@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -22,9 +21,6 @@ from striate.layers import (
     product,
     show,
 )
-
-# An even kernel that keeps its size costs torch one padded copy: not a user's concern.
-warnings.filterwarnings("ignore", message="Using padding='same' with even kernel lengths")
 
 
 class InputError(UserError, ValueError):
@@ -169,7 +165,8 @@ def misfit(graph: Graph, batch: Shape) -> str:
     """Why a batch of that shape (N, C, H, W) cannot go through a graph; empty when it can.
 
     A network takes another height and width than those it was written with as long as every
-    fully connected layer still gets the number of values that it has weights for.
+    layer still gets an input that it has weights for: a fully connected one the same number of
+    values, a locally connected one the same size.
     """
     wanted = show(graph.input)
     if len(batch) != 4:
@@ -190,13 +187,17 @@ def _trouble(graph: Graph, image: Shape) -> str:
     outputs: list[Shape] = []
     for node in graph:
         inputs = tuple(image if i == IMAGE else outputs[i] for i in node.inputs)
-        had, has = product(graph.shapes_into(node)[0]), product(inputs[0])
-        if isinstance(node.layer, FullyConnected) and had != has:
-            return f"they bring {has:,} values to {node.name} in place of {had:,}"
         try:
             outputs.append(node.layer.output(inputs))
         except MismatchError as mismatch:
             return f"at {node.name}, {str(mismatch).partition('. ')[0]}"
+        shapes = graph.shapes_into(node)
+        if node.layer.weights(inputs) == node.layer.weights(shapes):
+            continue
+        if isinstance(node.layer, FullyConnected):
+            had, has = product(shapes[0]), product(inputs[0])
+            return f"they bring {has:,} values to {node.name} in place of {had:,}"
+        return f"{node.name} has weights for {show(shapes[0])}, and would get {show(inputs[0])}"
     return ""
 
 
@@ -252,8 +253,4 @@ def _module(graph: Graph, node: Node) -> nn.Module:
         case Multiply():
             return Product()
         case layer:
-            try:
-                return layer.module(graph.shapes_into(node))
-            except MismatchError as mismatch:
-                problem = Problem(str(mismatch), node.span)
-                raise NotationError(graph.source, [problem]) from mismatch
+            return layer.module(graph.shapes_into(node))
