@@ -112,10 +112,9 @@ def test_networks_are_completed_from_the_zoo_and_from_files(tmp_path: Path) -> N
 
 
 def test_the_zoo_completes_its_own_names() -> None:
-    assert completions("striate zoo resnet1") == [
-        "plain,resnet18",
-        "plain,resnet101",
-        "plain,resnet152",
+    assert completions("striate zoo vgg1") == [
+        *("plain,vgg11", "plain,vgg11_bn", "plain,vgg13", "plain,vgg13_bn"),
+        *("plain,vgg16", "plain,vgg16_bn", "plain,vgg19", "plain,vgg19_bn"),
     ]
 
 
