@@ -18,8 +18,12 @@ from striate.layers.base import (
 from striate.layers.convolution import Conv, DepthwiseConv, PointwiseConv, TransposedConv
 from striate.layers.cropping import Crop
 from striate.layers.depth_pooling import DepthPool
+from striate.layers.group_convolution import P4Conv, P4Lift, P4mConv, P4mLift
+from striate.layers.group_norm import P4BatchNorm, P4mBatchNorm
+from striate.layers.group_pooling import P4mPool, P4Pool
 from striate.layers.l2_pooling import L2Pool
 from striate.layers.linear import FullyConnected
+from striate.layers.local import LocalConv
 from striate.layers.merging import Add, Concat, Multiply
 from striate.layers.min_pooling import MinPool
 from striate.layers.normalisation import BatchNorm, LocalResponseNorm
@@ -45,6 +49,7 @@ from striate.layers.pooling import (
 )
 from striate.layers.shuffling import Shuffle
 from striate.layers.stochastic_depth import DropPath
+from striate.layers.unpooling import Unpool
 from striate.layers.upsampling import Upsample
 from striate.layers.weighted_pooling import WeightedPool
 
@@ -53,6 +58,15 @@ KINDS: tuple[type[Layer], ...] = (
     DepthwiseConv,
     PointwiseConv,
     TransposedConv,
+    LocalConv,
+    P4Lift,
+    P4Conv,
+    P4Pool,
+    P4BatchNorm,
+    P4mLift,
+    P4mConv,
+    P4mPool,
+    P4mBatchNorm,
     MaxPool,
     AvgPool,
     L2Pool,
@@ -97,12 +111,14 @@ __all__ = [
     "Dropout",
     "FullyConnected",
     "Layer",
+    "MaxPool",
     "MismatchError",
     "Multiply",
     "Pair",
     "Setting",
     "Shape",
     "SizeError",
+    "Unpool",
     "Value",
     "Window",
     "product",

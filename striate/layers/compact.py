@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from striate.layers.base import Layer, Setting, Value
 
-_SHOWN = ("dilation", "groups")
+_SHOWN = ("dilation", "groups", "after", "bilinear")
 
 
 def compact(layer: Layer) -> str:
@@ -17,8 +17,9 @@ def compact(layer: Layer) -> str:
     if layer.slash and _moves(layer):
         text += f"/{_number(getattr(layer, layer.slash))}"
     for setting in layer.settings:
-        if setting.name in _SHOWN and _differs(layer, setting):
-            text += f" {setting.letter}{_number(getattr(layer, setting.name))}"
+        if setting.name in _SHOWN and setting.name != layer.number and _differs(layer, setting):
+            value = getattr(layer, setting.name)
+            text += f" {setting.name if value is True else setting.letter + _number(value)}"
     return text
 
 

@@ -59,3 +59,11 @@ class UnevenConv2d(nn.Conv2d):
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, pads={self.pads}"
+
+
+class GroupBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation of features whose channels stand together, as one channel each."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        together = input.unflatten(1, (self.num_features, -1)).flatten(2, 3)
+        return super().forward(together).reshape(input.shape)

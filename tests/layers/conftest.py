@@ -25,8 +25,9 @@ def check_windows(layer: Layer, volume: Shape) -> None:
     plain = torch.ones(1, *volume).double()
     with torch.no_grad():
         before = module(plain)
-        moved = [(module(plain + step * pixels) != before).any(1) for step in (0.5, -0.5)]
-    changed = (moved[0] | moved[1]).reshape(height, width, *output[1:])
+        moves = [(module(plain + step * pixels) - before).abs() for step in (0.5, -0.5)]
+    changed = (moves[0] + moves[1]).amax(1) > 1e-9
+    changed = changed.reshape(height, width, *output[1:])
     for row in range(output[1]):
         for column in range(output[2]):
             read = changed[:, :, row, column]
