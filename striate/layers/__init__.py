@@ -49,7 +49,6 @@ from striate.layers.pooling import (
 )
 from striate.layers.shuffling import Shuffle
 from striate.layers.stochastic_depth import DropPath
-from striate.layers.unpooling import Unpool
 from striate.layers.upsampling import Upsample
 from striate.layers.weighted_pooling import WeightedPool
 
@@ -111,14 +110,12 @@ __all__ = [
     "Dropout",
     "FullyConnected",
     "Layer",
-    "MaxPool",
     "MismatchError",
     "Multiply",
     "Pair",
     "Setting",
     "Shape",
     "SizeError",
-    "Unpool",
     "Value",
     "Window",
     "product",
