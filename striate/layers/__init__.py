@@ -51,6 +51,7 @@ from striate.layers.shuffling import Shuffle
 from striate.layers.stochastic_depth import DropPath
 from striate.layers.upsampling import Upsample
 from striate.layers.weighted_pooling import WeightedPool
+from striate.layers.widening import Widen
 
 KINDS: tuple[type[Layer], ...] = (
     Conv,
@@ -79,6 +80,7 @@ KINDS: tuple[type[Layer], ...] = (
     Upsample,
     Crop,
     Shuffle,
+    Widen,
     BatchNorm,
     LocalResponseNorm,
     ReLU,
