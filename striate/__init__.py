@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from striate.modules import load_published
     from striate.modules.build import build
     from striate.notation import parse, print_network
+    from striate.patterns import pattern
     from striate.sizing import size
     from striate.training.predicting import predict
     from striate.training.progress import Display
@@ -36,6 +37,7 @@ _HOMES = {
     "load_graph": "striate.graph",
     "load_published": "striate.modules",
     "parse": "striate.notation",
+    "pattern": "striate.patterns",
     "predict": "striate.training.predicting",
     "print_network": "striate.notation",
     "size": "striate.sizing",
@@ -56,6 +58,7 @@ __all__ = [
     "load_graph",
     "load_published",
     "parse",
+    "pattern",
     "predict",
     "print_network",
     "size",

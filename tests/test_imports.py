@@ -24,6 +24,7 @@ LEVELS = (
     ("zoo",),
     ("graph",),
     ("sizing", "drawing"),
+    ("patterns",),
     ("modules",),
     ("data",),
     ("training",),
@@ -44,6 +45,7 @@ LIGHT = (
     "graph",
     "sizing",
     "drawing",
+    "patterns",
     "cli",
 )
 """Parts that import nothing heavy when they are imported."""

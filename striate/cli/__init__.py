@@ -17,6 +17,7 @@ VERBS = {
     "test": "Measure a trained network on images that it has not seen.",
     "predict": "Name what is on pictures.",
     "zoo": "List the networks that come with Striate, or print one.",
+    "pattern": "Write a network by the sizing rules of the textbook pattern.",
     "format": "Check a network's text and print it in the canonical form.",
     "completion": "Print the script that completes commands in your shell.",
 }
