@@ -22,18 +22,21 @@ def weights(graph: Graph) -> list[tuple[int, ...]]:
 
 def test_all_that_the_readme_promises_are_there() -> None:
     resnets = [
-        *(f"resnet{depth}{form}" for depth in (18, 34) for form in ("", "_c", "_d", "_preact")),
-        *(
-            f"resnet{depth}{form}"
-            for depth in (50, 101, 152)
-            for form in ("", "_a", "_c", "_d", "_preact")
-        ),
+        *(f"resnet18{form}" for form in ("", "_c", "_d", "_preact")),
+        "resnet20",
+        *(f"resnet34{form}" for form in ("", "_c", "_d", "_preact")),
+        *(f"resnet50{form}" for form in ("", "_a", "_c", "_d", "_preact")),
+        "resnet56",
+        *(f"resnet101{form}" for form in ("", "_a", "_c", "_d", "_preact")),
+        "resnet110",
+        *(f"resnet152{form}" for form in ("", "_a", "_c", "_d", "_preact")),
     ]
     assert zoo.names() == [
-        *("alexnet", "alexnet_2012", "allcnn_c", "autoencoder", "googlenet", "inception_v3"),
-        *("lenet5", "mobilenet_v1", "mobilenet_v2", "nin", "quick", "quick_grey"),
+        *("alexnet", "alexnet_2012", "allcnn_c", "autoencoder", "fcn8s", "googlenet"),
+        *("inception_v3", "lenet5", "mobilenet_v1", "mobilenet_v2", "nin", "p4cnn"),
+        *("quick", "quick_grey"),
         *resnets,
-        "se_resnet50",
+        *("se_resnet50", "shufflenet", "unet"),
         *("vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
         "zfnet",
     ]
