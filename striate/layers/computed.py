@@ -65,5 +65,16 @@ class GroupBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation of features whose channels stand together, as one channel each."""
 
     def forward(self, input: Tensor) -> Tensor:
-        together = input.unflatten(1, (self.num_features, -1)).flatten(2, 3)
-        return super().forward(together).reshape(input.shape)
+        if self.training:
+            self.get_buffer("num_batches_tracked").add_(1)
+        normalised = F.batch_norm(
+            input.unflatten(1, (self.num_features, -1)).flatten(2, 3),
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
+        )
+        return normalised.reshape(input.shape)

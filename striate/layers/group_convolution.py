@@ -95,10 +95,8 @@ class P4Lift(FilterLayer):
         )
 
     def weights(self, inputs: tuple[Shape, ...]) -> dict[str, tuple[int, ...]]:
-        features = inputs[0][0] // self.copies
-        over = (self.order,) if self.copies > 1 else ()
         shapes: dict[str, tuple[int, ...]] = {
-            "weight": (self.out_channels, features, *over, *self.kernel_size)
+            "weight": (self.out_channels, inputs[0][0], *self.kernel_size)
         }
         return shapes | ({"bias": (self.out_channels,)} if self.bias else {})
 
@@ -118,6 +116,7 @@ class P4Lift(FilterLayer):
             partial(
                 group_convolution,
                 order=self.order,
+                copies=self.copies,
                 stride=self.stride,
                 padding=(height.before, width.before),
                 dilation=self.dilation,
@@ -129,8 +128,8 @@ class P4Lift(FilterLayer):
 class P4Conv(P4Lift):
     """`out_channels` features of features over the quarter turns.
 
-    (C·4)×H×W to (out_channels·4)×H'×W'. A stored filter has one slice for each turn of what it
-    reads; to turn the filter is to turn its slices and to move them on by one.
+    (C·4)×H×W to (out_channels·4)×H'×W'. A stored filter has one slice for each channel that it
+    reads; to turn the filter is to turn its slices and to move each to the feature's next turn.
     """
 
     words: ClassVar[tuple[str, ...]] = ("p4conv",)
@@ -163,25 +162,23 @@ def group_convolution(
     bias: Tensor | None = None,
     *,
     order: int,
+    copies: int,
     stride: Pair,
     padding: Pair,
     dilation: Pair,
 ) -> Tensor:
-    """The group correlation of an image (weight O×C×k×k) or of features (O×C×order×k×k).
+    """The group correlation of an image (1 copy) or of features (as many copies as elements).
 
     Cohen & Welling 2016, equations 10 and 11, computed as one ordinary convolution with every
-    filter in all its turns (section 7).
+    filter in all its turns (section 7). Weight O×(C·copies)×k×k.
     """
     import torch
 
-    slices = weight.unbind(2) if weight.dim() == 5 else ()
+    slices = weight.unflatten(1, (-1, copies)).unbind(2)  # O×C×k×k, one for each element read
     filters = []
     for element in range(order):
-        if slices:
-            moved = [slices[combine(inverse(element), read)] for read in range(order)]
-            filters.append(turned(torch.stack(moved, 2), element).flatten(1, 2))
-        else:
-            filters.append(turned(weight, element))
-    bank = torch.stack(filters, 1).flatten(0, 1)  # (O·order)×(C·order)×k×k
+        moved = [slices[combine(inverse(element), read) % copies] for read in range(copies)]
+        filters.append(turned(torch.stack(moved, 2), element).flatten(1, 2))
+    bank = torch.stack(filters, 1).flatten(0, 1)  # (O·order)×(C·copies)×k×k
     offsets = None if bias is None else bias.repeat_interleave(order)
     return torch.nn.functional.conv2d(image, bank, offsets, stride, padding, dilation)

@@ -70,7 +70,7 @@ def by_definition(layer: P4Lift, image: Tensor, weight: Tensor, bias: Tensor) ->
     for g, h in itertools.product(range(order), range(layer.copies)):
         back = np.rint(np.linalg.inv(matrices[g])).astype(int)
         (slice_,) = (e for e in range(8) if np.array_equal(matrices[e], back @ matrices[h]))
-        psi = weight if lifting else weight[:, :, slice_]
+        psi = weight if lifting else weight[:, slice_::order]
         for t in itertools.product(range(height), range(width)):
             for offset in offsets:
                 y = np.array(t) + offset
@@ -226,7 +226,7 @@ def test_a_unit_reads_its_window(windows_are_right: Callable[..., None], layer: 
 def test_weights_are_stored_once() -> None:
     lift, conv = P4Lift((3, 3), 16), P4mConv((3, 3), 16)
     assert lift.weights(((3, 9, 9),)) == {"weight": (16, 3, 3, 3), "bias": (16,)}
-    assert conv.weights(((32, 9, 9),)) == {"weight": (16, 4, 8, 3, 3), "bias": (16,)}
+    assert conv.weights(((32, 9, 9),)) == {"weight": (16, 4 * 8, 3, 3), "bias": (16,)}
     assert lift.macs(((3, 9, 9),), (64, 9, 9)) == 16 * 4 * 3 * 9 * 81
     assert conv.macs(((32, 9, 9),), (128, 9, 9)) == 16 * 8 * 4 * 8 * 9 * 81
 
