@@ -147,9 +147,8 @@ def tell(graph: Graph, stage: Stage) -> str:
 
 
 def parameters(graph: Graph, node: Node) -> int:
-    """The number of learned values of a layer."""
-    weights = node.layer.weights(graph.shapes_into(node))
-    return sum(product(shape) for shape in weights.values())
+    """The number of learned values of a layer; none where it uses those of another."""
+    return sum(product(shape) for shape in graph.weights(node).values())
 
 
 def summary(graph: Graph) -> str:

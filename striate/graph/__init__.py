@@ -2,7 +2,7 @@
 
 from striate.graph.build import build_graph
 from striate.graph.load import find_source, load_graph
-from striate.graph.nodes import IMAGE, Graph, Leaf, Node, Parallel, Part, Repeat, Series
+from striate.graph.nodes import IMAGE, Graph, Leaf, Node, Parallel, Part, Repeat, Series, Side, Tap
 
 __all__ = [
     "IMAGE",
@@ -13,6 +13,8 @@ __all__ = [
     "Part",
     "Repeat",
     "Series",
+    "Side",
+    "Tap",
     "build_graph",
     "find_source",
     "load_graph",

@@ -7,7 +7,8 @@ from striate.graph.build import build_graph
 from striate.graph.nodes import IMAGE, Graph, Node
 from striate.layers import Shape
 from striate.notation import Labelled, LayerItem, Network, parse
-from striate.notation.tree import Argument, Branches, Chain, Group
+from striate.notation.labels import inner_chains
+from striate.notation.tree import Argument, Chain
 from striate.source import Source, Span
 
 _KEEPS_CLASSES = ("activation", "norm", "regularise")
@@ -17,6 +18,7 @@ _KEEPS_CLASSES = ("activation", "norm", "regularise")
 def adapt(source: Source, *, input: Shape | None, classes: int | None) -> Source:
     """The text with its `input` line and the width of its last layer changed; None keeps one.
 
+    A tap that gives as many values as the network is a classifier too, and changes with it.
     Raises UserError when the layer that gives the classes cannot be told or stands for several
     layers at once, and NotationError when the text itself is wrong.
     """
@@ -29,9 +31,10 @@ def adapt(source: Source, *, input: Shape | None, classes: int | None) -> Source
         new = (Span(start, start), f"{line}\n-> ")
         edits.append((network.input.span, line) if network.input is not None else new)
     if classes is not None and graph.output != (classes,):
-        argument = _argument(network, _classifier(graph))
-        compact = source.text[argument.span.start] == "-"
-        edits.append((argument.span, f"-{classes}" if compact else f"{argument.name}={classes}"))
+        for argument in _arguments(network, graph):
+            compact = source.text[argument.span.start] == "-"
+            new_width = f"-{classes}" if compact else f"{argument.name}={classes}"
+            edits.append((argument.span, new_width))
     adapted = Source(_edited(source.text, edits), source.name)
     if classes is not None:
         _check(adapted, classes)
@@ -44,31 +47,43 @@ def _edited(text: str, edits: list[tuple[Span, str]]) -> str:
     return text
 
 
-def _classifier(graph: Graph) -> Node:
-    """The layer whose number of outputs is the number of classes."""
-    at = len(graph.nodes) - 1
-    while at != IMAGE:
-        node = graph.nodes[at]
-        if hasattr(node.layer, "out_channels"):
-            break
-        keeps = node.layer.role in _KEEPS_CLASSES or node.output[:1] == graph.output[:1]
-        if len(node.inputs) > 1 or not keeps:
-            at = IMAGE
-            break
-        at = node.inputs[0]
-    if at == IMAGE:
+def _arguments(network: Network, graph: Graph) -> list[Argument]:
+    """Where the text gives the number of classes: for its output, and for taps that give as many.
+
+    Raises UserError where one of them is used for other layers too.
+    """
+    end = _classifier(graph, graph.end)
+    if end is None:
         raise UserError(
             f"{graph.name} does not end in a layer that gives the classes, so their number cannot "
             "be set. End it with -> fc-N, where N is the number of classes"
         )
-    uses = sum(other.span == node.span for other in graph.nodes)
-    if uses > 1:
-        raise UserError(
-            f"the last layer of {graph.name} stands in a part that is used {uses} times, so its "
-            "number of classes cannot be set alone. Take it out of the repetition or definition "
-            "and write it at the end: -> fc-N"
-        )
-    return node
+    taps = [tap.node for tap in graph.taps if graph.shape(tap.node) == graph.output]
+    found = [end, *(node for tap in taps if (node := _classifier(graph, tap)))]
+    names = {node.name for node in found}
+    for node in found:
+        same = [other for other in graph if other.span == node.span]
+        if any(other.name not in names and other.weights not in names for other in same):
+            raise UserError(
+                f"the last layer of {graph.name} stands in a part that is used {len(same)} times, "
+                "so its number of classes cannot be set alone. Take it out of the repetition or "
+                "definition and write it at the end: -> fc-N"
+            )
+    return [_argument(network, node) for node in {node.span: node for node in found}.values()]
+
+
+def _classifier(graph: Graph, at: int) -> Node | None:
+    """The layer whose number of outputs is what a node gives, its number of classes."""
+    classes = graph.shape(at)[:1]
+    while at != IMAGE:
+        node = graph.nodes[at]
+        if hasattr(node.layer, "out_channels"):
+            return node
+        keeps = node.layer.role in _KEEPS_CLASSES or node.output[:1] == classes
+        if len(node.inputs) > 1 or not keeps:
+            break
+        at = node.inputs[0]
+    return None
 
 
 def _argument(network: Network, node: Node) -> Argument:
@@ -82,10 +97,7 @@ def _argument(network: Network, node: Node) -> Argument:
                 for argument in inner.arguments:
                     if argument.name == "out_channels":
                         return argument
-            elif isinstance(inner, Group):
-                chains.append(inner.body)
-            elif isinstance(inner, Branches):
-                chains.extend(inner.branches)
+            chains += inner_chains(inner)
     raise UserError(
         f"the last layer with weights, {node.name}, gives as many channels as it takes, so the "
         "number of classes cannot be set. End the network with -> fc-N"

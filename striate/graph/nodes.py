@@ -30,11 +30,29 @@ class Node:
     inputs: tuple[int, ...]
     output: Shape
     span: Span
+    weights: str = ""
+    """The node whose weights this one uses (`again`); empty where it has its own, or none."""
+    shaped_by: tuple[int, ...] = ()
+    """Further nodes that decide its output's shape without being read: an unpool's pool's input."""
 
     @property
     def kind(self) -> str:
         """The kind's name, as in `conv`."""
         return self.layer.kind
+
+    @property
+    def measured(self) -> tuple[int, ...]:
+        """The nodes whose shapes the layer is given, in order: its inputs first."""
+        return self.inputs + self.shaped_by
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A side output: what a node gives, under a name of its own."""
+
+    name: str
+    node: int
+    span: Span
 
 
 @dataclass(frozen=True)
@@ -52,6 +70,8 @@ class Series:
     name: str = ""
     definition: str = ""
     """The definition that they came from, if they did."""
+    again: str = ""
+    """The full name of the part that they are once more, if they are."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +90,15 @@ class Repeat:
     span: Span
 
 
-Part = Leaf | Series | Parallel | Repeat
+@dataclass(frozen=True)
+class Side:
+    """A tap: parts on the way from the main line to a side output, or none."""
+
+    body: Series
+    tap: str
+
+
+Part = Leaf | Series | Parallel | Repeat | Side
 
 
 @dataclass(frozen=True)
@@ -82,17 +110,28 @@ class Graph:
     input: Shape
     nodes: tuple[Node, ...]
     structure: Series
+    end: int
+    """The node that gives the network's output; only taps may follow it."""
+    taps: tuple[Tap, ...] = ()
     warnings: tuple[Problem, ...] = ()
     """What is not an error but is worth saying: rows of the image that a stride leaves out."""
 
     @property
     def output(self) -> Shape:
         """The shape that the network gives for one image."""
-        return self.nodes[-1].output
+        return self.nodes[self.end].output
+
+    def shape(self, index: int) -> Shape:
+        """The shape that a node gives, or that of the image."""
+        return self.input if index == IMAGE else self.nodes[index].output
 
     def shapes_into(self, node: Node) -> tuple[Shape, ...]:
-        """The shapes of a node's inputs, in order."""
-        return tuple(self.input if i == IMAGE else self.nodes[i].output for i in node.inputs)
+        """The shapes that a node's layer is given, those of its inputs first."""
+        return tuple(self.shape(i) for i in node.measured)
+
+    def weights(self, node: Node) -> dict[str, Shape]:
+        """Shapes of the weights that a node holds itself, by their names."""
+        return {} if node.weights else node.layer.weights(self.shapes_into(node))
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)

@@ -6,11 +6,25 @@ costs no more than the text does, and the number of layers is known before any i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from striate.errors import Problem
-from striate.layers import Add, Concat, Layer, Multiply, Setting, Value
+from striate.graph.items import (
+    Again,
+    Broken,
+    Fork,
+    Item,
+    Loop,
+    Named,
+    Run,
+    Side,
+    Step,
+    Unpooling,
+    Use,
+)
+from striate.layers import Add, Concat, Layer, MaxPool, Multiply, Setting, Unpool, Value
 from striate.notation import tree
 from striate.notation.arithmetic import ArithmeticProblem, evaluate
 from striate.notation.scope import names_in
@@ -30,82 +44,6 @@ Environment = Mapping[str, Number]
 _JOINS: Mapping[tree.Join, Layer] = {"concat": Concat(), "add": Add(), "multiply": Multiply()}
 
 
-@dataclass(frozen=True)
-class Step:
-    """One layer."""
-
-    layer: Layer
-    span: Span
-    size: int = 1
-
-
-@dataclass(frozen=True)
-class Run:
-    """Items one after the other. `size` counts the layers that any item stands for."""
-
-    items: tuple[Item, ...]
-    size: int
-
-
-@dataclass(frozen=True)
-class Use:
-    """A definition with its parameters filled in; `shown` is how a message names it."""
-
-    definition: str
-    shown: str
-    body: Run
-    span: Span
-
-    @property
-    def size(self) -> int:
-        return self.body.size
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A run that is repeated."""
-
-    body: Run
-    times: int
-    span: Span
-
-    @property
-    def size(self) -> int:
-        return self.body.size * self.times
-
-
-@dataclass(frozen=True)
-class Fork:
-    """Branches of one input that meet."""
-
-    join: Layer
-    branches: tuple[Run, ...]
-    span: Span
-    size: int
-
-
-@dataclass(frozen=True)
-class Named:
-    """An item with a label."""
-
-    label: str
-    item: Step | Use | Run | Loop | Fork
-
-    @property
-    def size(self) -> int:
-        return self.item.size
-
-
-@dataclass(frozen=True)
-class Broken:
-    """An item in which a problem was found: nothing after it on its path can be checked."""
-
-    size: int = 0
-
-
-Item = Step | Use | Run | Loop | Fork | Named | Broken
-
-
 class Resolver:
     """Opens the definitions of one network. Problems are collected, not raised."""
 
@@ -114,10 +52,15 @@ class Resolver:
         self._source = network.source
         self._constants: dict[str, Number] = {}
         self._definitions: dict[str, tree.Definition] = {}
-        self._runs: dict[tuple[str, tuple[Number, ...]], Run] = {}
+        self._runs: dict[tuple[str, tuple[Number, ...]], tuple[Run, int]] = {}
+        """Uses of definitions that have been opened, and how deep they nest."""
+        self._labels: ChainMap[str, Named] = ChainMap()
+        """The labelled items that can be seen here; those that are broken are left out."""
         self._open: list[str] = []
         """The uses of definitions that lead here, as messages show them."""
         self._depth = 0
+        self._deepest = 0
+        """How deep the item nests that is being opened."""
         self._resolved = 0
         for definition in network.definitions:
             if isinstance(definition.body, tree.Chain):
@@ -187,11 +130,8 @@ class Resolver:
         self._resolved += 1
         self._depth += 1
         try:
-            if self._depth > MAX_NESTING:
-                return self._refuse(
-                    f"definitions and brackets are nested more than {MAX_NESTING} deep here",
-                    item.span,
-                )
+            if not self._reach(self._depth, item.span):
+                return Broken()
             if self._resolved > MAX_LAYERS:
                 return self._refuse(
                     f"the definitions here stand for more than {MAX_LAYERS:,} different layers. "
@@ -202,6 +142,21 @@ class Resolver:
             return self._too_many(found.size, item.span) if found.size > MAX_LAYERS else found
         finally:
             self._depth -= 1
+
+    def _reach(self, depth: int, span: Span) -> bool:
+        """Notes that an item nests so deep; False where that is too deep."""
+        self._deepest = max(self._deepest, depth)
+        if depth > MAX_NESTING:
+            self.complain(
+                f"definitions and brackets are nested more than {MAX_NESTING} deep here", span
+            )
+        return depth <= MAX_NESTING
+
+    @contextmanager
+    def _seeing(self, labels: ChainMap[str, Named]) -> Iterator[None]:
+        before, self._labels = self._labels, labels
+        yield
+        self._labels = before
 
     def _too_many(self, size: int, span: Span) -> Broken:
         return self._refuse(
@@ -220,6 +175,17 @@ class Resolver:
                 return self._layer(item, env)
             case tree.CallItem():
                 return self._call(item, env)
+            case tree.Again():
+                return self._again(item)
+            case tree.Unpool():
+                return self._unpool(item)
+            case tree.Labelled():
+                return self._labelled(item, env)
+        with self._seeing(self._labels.new_child()):
+            return self._open_brackets(item, env)
+
+    def _open_brackets(self, item: tree.Group | tree.Branches | tree.Tap, env: Environment) -> Item:
+        match item:
             case tree.Group(body=body, count=None):
                 return self._chain(body, env)
             case tree.Group():
@@ -228,11 +194,36 @@ class Resolver:
                 branches = tuple(self._chain(branch, env) for branch in item.branches)
                 size = 1 + sum(branch.size for branch in branches)
                 return Fork(_JOINS[item.join], branches, item.span, size)
-            case tree.Labelled():
-                inner = self._item(item.item, env)
-                if isinstance(inner, Broken | Named):
-                    return inner
-                return Named(item.label, inner)
+            case tree.Tap(name, chain, span):
+                return Side(name, self._chain(chain, env) if chain else Run((), 0), span)
+
+    def _labelled(self, item: tree.Labelled, env: Environment) -> Item:
+        around, self._deepest = self._deepest, self._depth
+        inner = self._item(item.item, env)
+        depth = self._deepest - self._depth
+        self._deepest = max(around, self._deepest)
+        if isinstance(inner, Broken | Named | Side):
+            return inner
+        named = Named(item.label, inner, depth)
+        self._labels[item.label] = named
+        return named
+
+    def _again(self, item: tree.Again) -> Item:
+        target = self._labels.get(item.label.name)
+        if target is None or not self._reach(self._depth + target.depth, item.span):
+            return Broken()
+        return Again(target, item.span)
+
+    def _unpool(self, item: tree.Unpool) -> Item:
+        target = self._labels.get(item.label.name)
+        if target is None:
+            return Broken()
+        found = target.item
+        while isinstance(found, Again):
+            found = found.target.item
+        if not isinstance(found, Step) or not isinstance(found.layer, MaxPool):
+            return Broken()
+        return Unpooling(Unpool(found.layer), target, item.span)
 
     def _loop(self, item: tree.Group, env: Environment) -> Item:
         assert item.count is not None
@@ -266,9 +257,15 @@ class Resolver:
             line, column = self._source.position(use.span.start)
             self._open.append(f"{shown} at {line}:{column}")
             given = dict(zip(definition.parameters, arguments, strict=True))
-            self._runs[key] = self._chain(definition.body, {**self._constants, **given})
+            around, self._deepest = self._deepest, self._depth
+            with self._seeing(ChainMap()):
+                run = self._chain(definition.body, {**self._constants, **given})
+            self._runs[key] = run, self._deepest - self._depth
+            self._deepest = max(around, self._deepest)
             self._open.pop()
-        return self._runs[key]
+        run, depth = self._runs[key]
+        self._deepest = max(self._deepest, self._depth + depth)
+        return run
 
     def _layer(self, item: tree.LayerItem, env: Environment) -> Item:
         values = {}

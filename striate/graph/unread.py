@@ -84,7 +84,7 @@ def _lost_anywhere(nodes: Sequence[Node], input: Shape) -> tuple[bool, bool] | N
     shapes = [input]
     try:
         for node in nodes:
-            shapes.append(node.layer.output(tuple(shapes[i + 1] for i in node.inputs)))
+            shapes.append(node.layer.output(tuple(shapes[i + 1] for i in node.measured)))
     except MismatchError:
         return None
     found = [lost for _, lost in _unread(nodes, shapes)]

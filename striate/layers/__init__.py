@@ -49,6 +49,7 @@ from striate.layers.pooling import (
 )
 from striate.layers.shuffling import Shuffle
 from striate.layers.stochastic_depth import DropPath
+from striate.layers.unpooling import Unpool
 from striate.layers.upsampling import Upsample
 from striate.layers.weighted_pooling import WeightedPool
 from striate.layers.widening import Widen
@@ -112,12 +113,14 @@ __all__ = [
     "Dropout",
     "FullyConnected",
     "Layer",
+    "MaxPool",
     "MismatchError",
     "Multiply",
     "Pair",
     "Setting",
     "Shape",
     "SizeError",
+    "Unpool",
     "Value",
     "Window",
     "product",

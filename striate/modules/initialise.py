@@ -46,6 +46,8 @@ def initialise(network: Network, seed: int | None = None) -> None:
         i for node in network.graph if isinstance(node.layer, BatchNorm) for i in node.inputs
     }
     for index, node in enumerate(network.graph):
+        if node.weights:
+            continue
         module = network.get_submodule(node.name)
         fans = node.layer.fans(network.graph.shapes_into(node))
         if fans is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from striate.layers import (
     product,
     show,
 )
+from striate.modules.plan import Plan, Step, plan, tied_pools
+from striate.notation.vocabulary import OUTPUT
 
 
 class InputError(UserError, ValueError):
@@ -60,18 +62,6 @@ class Scope(nn.Module):
     """One part of a dotted name: it holds the layers whose names begin with it."""
 
 
-class Step(NamedTuple):
-    """One node's work on numbered slots, which hold the values that are still to be read."""
-
-    name: str
-    path: tuple[str, ...]
-    inputs: tuple[int, ...]
-    output: int
-    dead: tuple[int, ...]
-    """Other slots that nothing reads after this step."""
-    flatten: bool
-
-
 class Network(nn.Module):
     """A graph as a torch module. Input N×C×H×W, output N×(the graph's output shape).
 
@@ -89,29 +79,37 @@ class Network(nn.Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        self._plan, self._slots = _plan(graph)
-        for node in graph:
-            _place(self, graph, node)
+        self._plan = plan(graph, {graph.end})
+        taps = {tap.node for tap in graph.taps}
+        self._whole = plan(graph, {graph.end, *taps}) if taps else self._plan
+        tied = tied_pools(graph)
+        for index, node in enumerate(graph):
+            if not node.weights:
+                _place(self, graph, node, tied=index in tied)
 
     def forward(self, image: Tensor) -> Tensor:
-        """The output for a batch. Raises InputError when the batch does not fit the network."""
-        try:
-            values = self._slots_for(image)
-            output = image
-            for step in self._plan:
-                output = self._take(step, values)
-        except (RuntimeError, ValueError) as error:
-            self._explain(image, error)
-            raise
-        return output
+        """The output for a batch; what only a tap needs is not computed.
+
+        Raises InputError when the batch does not fit the network.
+        """
+        return self._run(self._plan, image, (self.graph.end,))[self.graph.end]
+
+    def outputs(self, image: Tensor) -> dict[str, Tensor]:
+        """The output for a batch, as `output`, and that of every tap under its name.
+
+        Raises InputError when the batch does not fit the network.
+        """
+        wanted = {OUTPUT: self.graph.end} | {tap.name: tap.node for tap in self.graph.taps}
+        found = self._run(self._whole, image, wanted.values())
+        return {name: found[node] for name, node in wanted.items()}
 
     def run_to(self, image: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-        """The outputs of the named nodes for a batch; nothing after the last of them is computed.
+        """The outputs of the named nodes for a batch; what they do not need is not computed.
 
         Raises UserError for a name that the network does not have, InputError as `forward` does.
         """
+        known = {node.name: index for index, node in enumerate(self.graph)}
         wanted = dict.fromkeys(names)
-        known = [step.name for step in self._plan]
         for name in wanted:
             if name not in known:
                 near = get_close_matches(name, known, n=1)
@@ -120,49 +118,56 @@ class Network(nn.Module):
                     f"the network has no layer named {name!r}.{guess} "
                     "`network.graph` lists the names of its layers"
                 )
-        found: dict[str, Tensor] = {}
-        try:
-            values = self._slots_for(image)
-            for step in self._plan:
-                if len(found) == len(wanted):
-                    break
-                output = self._take(step, values)
-                if step.name in wanted:
-                    found[step.name] = output
-        except (RuntimeError, ValueError) as error:
-            self._explain(image, error)
-            raise
-        return {name: found[name] for name in wanted}
+        targets = [known[name] for name in wanted]
+        found = self._run(plan(self.graph, targets), image, targets)
+        return {name: found[known[name]] for name in wanted}
 
-    def _slots_for(self, image: Tensor) -> list[Tensor | None]:
-        values: list[Tensor | None] = [None] * self._slots
+    def module_of(self, node: Node) -> nn.Module:
+        """The submodule that computes a node: one of another name where it shares its weights."""
+        return self.get_submodule(node.weights or node.name)
+
+    def _run(self, plan: Plan, image: Tensor, wanted: Collection[int]) -> dict[int, Tensor]:
+        """The values of the wanted nodes."""
+        values: list[Any] = [None] * plan.slots
         values[0] = image
-        return values
+        found = {IMAGE: image}
+        try:
+            for step in plan.steps:
+                output = self._take(step, values)
+                if step.node in wanted:
+                    found[step.node] = output
+        except (RuntimeError, ValueError) as error:
+            needed = {step.node for step in plan.steps}
+            if problem := misfit(self.graph, tuple(image.shape), needed):
+                raise InputError(problem) from error
+            raise
+        return found
 
-    def _take(self, step: Step, values: list[Tensor | None]) -> Tensor:
-        _, path, inputs, output, dead, flatten = step
+    def _take(self, step: Step, values: list[Any]) -> Tensor:
+        """One step: its module on the values in its slots, the result into its own."""
+        _, path, inputs, output, kept, dead, flatten = step
         module: nn.Module = self
         for part in path:
             module = module._modules[part]  # type: ignore[assignment]
-        if len(inputs) == 1:
-            value = values[inputs[0]]
-            assert value is not None
-            result = module(torch.flatten(value, 1) if flatten else value)
+        first = values[inputs[0]]
+        if len(inputs) > 1:
+            taken = [values[slot] for slot in inputs]
+            if isinstance(taken[-1], tuple):  # what a pool has kept for an unpool
+                taken[-1:] = taken[-1]
+            result = module(*taken)
+        elif kept is None:
+            result = module(torch.flatten(first, 1) if flatten else first)
         else:
-            result = module(*[values[slot] for slot in inputs])
+            result, indices = module(first)
+            values[kept] = indices, first.shape[-2:]
+        values[output] = result
         for slot in dead:
             values[slot] = None
-        values[output] = result
         return result
 
-    def _explain(self, image: Tensor, error: Exception) -> None:
-        """Raise what is wrong with a batch in the user's terms, if the batch is what is wrong."""
-        if problem := misfit(self.graph, tuple(image.shape)):
-            raise InputError(problem) from error
 
-
-def misfit(graph: Graph, batch: Shape) -> str:
-    """Why a batch of that shape (N, C, H, W) cannot go through a graph; empty when it can.
+def misfit(graph: Graph, batch: Shape, needed: Collection[int]) -> str:
+    """Why a batch of that shape (N, C, H, W) cannot go through these nodes; empty when it can.
 
     A network takes another height and width than those it was written with as long as every
     layer still gets an input that it has weights for: a fully connected one the same number of
@@ -176,19 +181,20 @@ def misfit(graph: Graph, batch: Shape) -> str:
     found = f"the network takes images of {wanted}, not {show(image)}"
     if image[0] != graph.input[0]:
         return f"{found}. Give images of {graph.input[0]} channels"
-    if trouble := _trouble(graph, image):
+    if trouble := _trouble(graph, image, needed):
         fix = f"Resize the images to {show(graph.input[1:])}, or build the network for their size"
         return f"{found}: {trouble}. {fix}"
     return ""
 
 
-def _trouble(graph: Graph, image: Shape) -> str:
+def _trouble(graph: Graph, image: Shape, needed: Collection[int]) -> str:
     """The first layer that cannot work on images of that shape, and why."""
-    outputs: list[Shape] = []
-    for node in graph:
-        inputs = tuple(image if i == IMAGE else outputs[i] for i in node.inputs)
+    outputs = {IMAGE: image}
+    for index in sorted(needed):
+        node = graph.nodes[index]
+        inputs = tuple(outputs[i] for i in node.measured)
         try:
-            outputs.append(node.layer.output(inputs))
+            outputs[index] = node.layer.output(inputs)
         except MismatchError as mismatch:
             return f"at {node.name}, {str(mismatch).partition('. ')[0]}"
         shapes = graph.shapes_into(node)
@@ -201,29 +207,7 @@ def _trouble(graph: Graph, image: Shape) -> str:
     return ""
 
 
-def _plan(graph: Graph) -> tuple[tuple[Step, ...], int]:
-    """The steps of a run, and how many slots they need. Slot 0 holds the image at the start."""
-    last_reader = {i: reader for reader, node in enumerate(graph.nodes) for i in node.inputs}
-    slot_of = {IMAGE: 0}
-    free: list[int] = []
-    slots = 1
-    steps = []
-    for index, node in enumerate(graph.nodes):
-        inputs = tuple(slot_of[i] for i in node.inputs)
-        released = {slot_of[i] for i in node.inputs if last_reader[i] == index}
-        free.extend(released)
-        if not free:
-            free.append(slots)
-            slots += 1
-        slot_of[index] = output = free.pop()
-        flatten = isinstance(node.layer, FullyConnected) and len(graph.shapes_into(node)[0]) > 1
-        path = tuple(node.name.split("."))
-        dead = tuple(released - {output})
-        steps.append(Step(node.name, path, inputs, output, dead, flatten))
-    return tuple(steps), slots
-
-
-def _place(network: Network, graph: Graph, node: Node) -> None:
+def _place(network: Network, graph: Graph, node: Node, *, tied: bool) -> None:
     """Make the layer of a node and hang it at its name."""
     parent: nn.Module = network
     *scopes, last = node.name.split(".")
@@ -231,7 +215,10 @@ def _place(network: Network, graph: Graph, node: Node) -> None:
         if part not in parent._modules:
             _add(parent, part, Scope(), graph, node)
         parent = parent.get_submodule(part)
-    _add(parent, last, _module(graph, node), graph, node)
+    module = _module(graph, node)
+    if tied:
+        module.return_indices = True  # type: ignore[assignment]
+    _add(parent, last, module, graph, node)
 
 
 def _add(parent: nn.Module, name: str, module: nn.Module, graph: Graph, node: Node) -> None:

@@ -4,6 +4,7 @@ from striate.notation.arithmetic import ArithmeticProblem, evaluate
 from striate.notation.parser import parse
 from striate.notation.printer import print_network
 from striate.notation.tree import (
+    Again,
     Apply,
     Argument,
     Binary,
@@ -22,10 +23,13 @@ from striate.notation.tree import (
     Network,
     Number,
     Size,
+    Tap,
+    Unpool,
     Word,
 )
 
 __all__ = [
+    "Again",
     "Apply",
     "Argument",
     "ArithmeticProblem",
@@ -45,6 +49,8 @@ __all__ = [
     "Network",
     "Number",
     "Size",
+    "Tap",
+    "Unpool",
     "Word",
     "evaluate",
     "parse",

@@ -12,6 +12,7 @@ from striate.notation import hints
 from striate.notation.cursor import Cursor, Unreadable
 from striate.notation.expressions import read_arguments, read_value
 from striate.notation.headers import at_header, at_input
+from striate.notation.references import read_reference
 from striate.notation.settings import check_plain, read_layer
 from striate.notation.signs import JOINS, MEANINGS, SIGNS, at_end, at_sign, skip_to_join
 from striate.notation.tokens import BAD, END, NEWLINE, NUMBER, TIMES, WORD, Token
@@ -23,8 +24,9 @@ from striate.notation.tree import (
     Group,
     Item,
     Labelled,
+    Tap,
 )
-from striate.notation.vocabulary import COUNT, is_layer
+from striate.notation.vocabulary import COUNT, REFERENCES, is_layer
 from striate.source import Span
 
 Place = Literal["top", "definition", "inside"]
@@ -108,6 +110,8 @@ def _read_item(cursor: Cursor) -> Item:
             return _read_call(cursor)
         case "word" if is_layer(token.text):
             return read_layer(cursor)
+        case "word" if token.text in REFERENCES:
+            return read_reference(cursor, lambda: _read_body(cursor))
         case "word":
             raise _unknown(cursor, token)
         case "{":
@@ -164,6 +168,11 @@ def _read_labelled(cursor: Cursor) -> Labelled:
         )
     item = _read_item(cursor)
     assert not isinstance(item, Labelled)
+    if isinstance(item, Tap):
+        raise cursor.failure(
+            f"a tap has its own name, and no label before it: tap {label.text}",
+            cursor.since(label.start),
+        )
     return Labelled(label.text, item, cursor.since(label.start))
 
 
@@ -180,6 +189,18 @@ def _read_call(cursor: Cursor) -> CallItem:
 
 
 def _read_group(cursor: Cursor) -> Group:
+    start = cursor.token.start
+    body = _read_body(cursor)
+    count: Expression | None = None
+    if cursor.at("*") and not at_sign(cursor):
+        cursor.take()
+        count = read_value(cursor, "*")
+        check_plain(cursor, COUNT, count)
+    return Group(body, count, cursor.since(start))
+
+
+def _read_body(cursor: Cursor) -> Chain:
+    """The chain in square brackets."""
     opening = cursor.take()
     cursor.skip_newlines()
     if cursor.at("]"):
@@ -194,12 +215,7 @@ def _read_group(cursor: Cursor) -> Group:
         if not cursor.at("]"):
             read_chain(cursor, "inside")
     cursor.take()
-    count: Expression | None = None
-    if cursor.at("*") and not at_sign(cursor):
-        cursor.take()
-        count = read_value(cursor, "*")
-        check_plain(cursor, COUNT, count)
-    return Group(body, count, cursor.since(opening.start))
+    return body
 
 
 def _read_branches(cursor: Cursor) -> Branches:
@@ -289,12 +305,15 @@ def _refuse_star(cursor: Cursor, item: Item) -> None:
 
 
 def _refuse_doubled_labels(cursor: Cursor, items: list[Item]) -> None:
+    """A tap's name is one of the labels of its chain."""
     seen: set[str] = set()
     for item in items:
         if isinstance(item, Labelled):
-            if item.label in seen:
-                cursor.note(
-                    f"the label '{item.label}' is used twice in this chain. Rename one",
-                    Span(item.span.start, item.span.start + len(item.label)),
-                )
-            seen.add(item.label)
+            label, place = item.label, Span(item.span.start, item.span.start + len(item.label))
+        elif isinstance(item, Tap):
+            label, place = item.name, item.span
+        else:
+            continue
+        if label in seen:
+            cursor.note(f"the label '{label}' is used twice in this chain. Rename one", place)
+        seen.add(label)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from striate.notation.brackets import starts_definition
 from striate.notation.cursor import CLOSING, OPENING, Cursor
 from striate.notation.tokens import NEWLINE, NUMBER, WORD, Token
-from striate.notation.vocabulary import FUNCTIONS, is_layer
+from striate.notation.vocabulary import FUNCTIONS, REFERENCES, is_layer
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,9 @@ def _declare(cursor: Cursor, header: Header) -> None:
         cursor.constants.add(name.text)
     if is_layer(name.text):
         cursor.note(f"'{written}' is a layer already. {another}", name.span)
+        return
+    if name.text in REFERENCES:
+        cursor.note(f"'{written}' is a word of the notation already. {another}", name.span)
         return
     if name.text in FUNCTIONS:
         cursor.note(f"'{written}' is a function of numbers. {another}", name.span)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from striate.layers import KINDS, PADDING_WORDS, WORDS, Layer, Setting
-from striate.notation.vocabulary import FUNCTIONS, TRUTH, letters_of, nearest, split
+from striate.notation.vocabulary import FUNCTIONS, REFERENCES, TRUTH, letters_of, nearest, split
 
 PATTERN = "'?' says 'one or none' in the pattern INPUT -> [[CONV -> RELU]*N -> POOL?]*M -> …"
 
@@ -26,11 +26,15 @@ def unknown_layer(written: str, definitions: Iterable[str]) -> str:
     head = word.rstrip("0123456789.x")
     if _is_setting(word):
         hint = "A setting stands after its layer, on the same line, as in conv3-64 d2"
+    elif word.startswith(("unpool", "maxunpool")):
+        hint = "A max-unpooling names its pool: unpool p1, with p1: pool2 before it"
     elif (near := nearest(word, definitions)) is not None:
         hint = f"Did you mean '{near}'?"
     elif (near := nearest(head, WORDS)) is not None:
         number = written[len(head) : len(word)] if WORDS[near].number else ""
         hint = f"Did you mean '{near}{number}{written[len(word) :]}'?"
+    elif (near := nearest(word, REFERENCES)) is not None:
+        hint = f"Did you mean '{near}'?"
     else:
         hint = "A layer is a word such as conv3-64, relu, pool2, bn or fc-10"
     return f"unknown layer '{written}'. {hint}"

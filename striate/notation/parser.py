@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from striate.errors import NotationError, Problem
 from striate.notation.brackets import balance
-from striate.notation.chains import JOINS, read_chain
+from striate.notation.chains import read_chain
 from striate.notation.cursor import Cursor, Unreadable
 from striate.notation.expressions import read_constant
 from striate.notation.headers import at_header, at_input, find_headers, read_header
 from striate.notation.inputs import read_input
+from striate.notation.labels import check_labels
 from striate.notation.notes import Enough, Notes
 from striate.notation.scope import check
+from striate.notation.signs import JOINS
 from striate.notation.tokens import BAD, END, NEWLINE, NUMBER, tokenize
 from striate.notation.tree import Chain, Definition, Expression, Input, Network
 from striate.notation.vocabulary import MAX_TEXT
@@ -71,6 +73,8 @@ class _Statements:
         chain = self.chain or Chain((), Span(0, 0))
         network = Network(self.input, tuple(self.definitions), chain, self.source)
         check(network, cursor.definitions, cursor.constants, cursor.notes)
+        if not cursor.notes.problems:
+            check_labels(network, cursor.notes)
         return network
 
     def _column(self) -> int:

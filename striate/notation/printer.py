@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from striate.layers import PADDING_WORDS
 from striate.notation.expressions import PRECEDENCE
 from striate.notation.tree import (
+    Again,
     Apply,
     Argument,
     Binary,
@@ -24,9 +25,11 @@ from striate.notation.tree import (
     Network,
     Number,
     Size,
+    Tap,
+    Unpool,
     Word,
 )
-from striate.notation.vocabulary import TRUTH, is_layer, setting_of
+from striate.notation.vocabulary import TRUTH, begins_item, setting_of
 
 WIDTH = 88
 _INDENT = "  "
@@ -65,8 +68,14 @@ def print_item(item: Item) -> str:
             return f"[{_flat(body)}]{_count(count)}"
         case Branches(_, branches):
             return f"({_sign(item).join(_flat(branch) for branch in branches)})"
-        case Labelled(label, inner):
-            return f"{label}: {print_item(inner)}"
+        case Again(label):
+            return f"again {label.name}"
+        case Unpool(label):
+            return f"unpool {label.name}"
+        case Tap(name, body):
+            return f"tap {name} [{_flat(body)}]" if body else f"tap {name}"
+        case Labelled(name, inner):
+            return f"{name}: {print_item(inner)}"
 
 
 def _definition(definition: Definition) -> list[str]:
@@ -115,6 +124,8 @@ def _item_lines(item: Item, start: str, indent: str) -> list[str]:
             return _item_lines(labelled, f"{start}{label}: ", indent)
         case Group(body, count):
             return [f"{start}[", *_chain_lines(body, inner, inner), f"{indent}]{_count(count)}"]
+        case Tap(name, Chain() as body):
+            return [f"{start}tap {name} [", *_chain_lines(body, inner, inner), f"{indent}]"]
         case Branches(_, branches):
             lines = [f"{start}("]
             for number, branch in enumerate(branches):
@@ -132,10 +143,10 @@ def _sign(branches: Branches) -> str:
 
 
 def _count(count: Expression | None) -> str:
-    """The number of repetitions; a name that is a layer's too would read as a branch."""
+    """The number of repetitions; a name that begins an item too would read as a branch."""
     if count is None:
         return ""
-    if isinstance(count, Name) and is_layer(count.name):
+    if isinstance(count, Name) and begins_item(count.name):
         return f"*{{{count.name}}}"
     return f"*{_after_sign(count)}"
 

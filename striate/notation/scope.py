@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 
 from striate.notation import hints
+from striate.notation.labels import inner_chains
 from striate.notation.notes import Notes
 from striate.notation.tree import (
     Apply,
     Argument,
     Binary,
-    Branches,
     CallItem,
     Chain,
     Definition,
@@ -68,7 +68,7 @@ def names_in(expression: Expression) -> Iterator[Name]:
             pass
 
 
-def _unlabelled(item: Item) -> LayerItem | CallItem | Group | Branches:
+def _unlabelled(item: Item) -> Item:
     return item.item if isinstance(item, Labelled) else item
 
 
@@ -99,9 +99,9 @@ class _Checker:
                     self.chain(body)
                     if count is not None:
                         self.count(count)
-                case Branches(_, branches):
-                    for branch in branches:
-                        self.chain(branch)
+                case other:
+                    for inner in inner_chains(other):
+                        self.chain(inner)
 
     def call(self, call: CallItem) -> None:
         parameters = self.headers[call.name]
@@ -231,7 +231,5 @@ def _uses(definition: Definition) -> Iterator[tuple[str, int, CallItem | Name]]:
             match _unlabelled(item):
                 case CallItem() as call:
                     yield call.name, depth, call
-                case Group(body):
-                    waiting.append((body, depth + 1))
-                case Branches(_, branches):
-                    waiting.extend((branch, depth + 1) for branch in branches)
+                case other:
+                    waiting.extend((inner, depth + 1) for inner in inner_chains(other))

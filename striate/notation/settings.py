@@ -21,8 +21,8 @@ from striate.notation.vocabulary import (
     TRUTH,
     Glued,
     ValueProblem,
+    begins_item,
     convert,
-    is_layer,
     letters_of,
     setting_of,
     split,
@@ -257,7 +257,7 @@ class _Layer:
         return True
 
     def _is_item(self, token: Token) -> bool:
-        return is_layer(token.text) or token.text in self.cursor.definitions
+        return begins_item(token.text) or token.text in self.cursor.definitions
 
     def _read_flag(self) -> None:
         token = self.cursor.take()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from striate.notation.cursor import CLOSING, Cursor
 from striate.notation.tokens import NEWLINE
 from striate.notation.tree import Join
-from striate.notation.vocabulary import is_layer
+from striate.notation.vocabulary import begins_item
 
 JOINS = ("->", ",")
 SIGNS: dict[str, Join] = {"|": "concat", "+": "add", "*": "multiply"}
@@ -32,7 +32,7 @@ def at_sign(cursor: Cursor) -> bool:
 
 def _is_item(cursor: Cursor, ahead: int, after_group: bool) -> bool:
     word = cursor.ahead(ahead).text
-    if cursor.ahead(ahead + 1).kind == ":" or is_layer(word):
+    if cursor.ahead(ahead + 1).kind == ":" or begins_item(word):
         return True
     if word in cursor.constants or word in cursor.parameters:
         return False

@@ -121,15 +121,40 @@ class Branches:
 
 
 @dataclass(frozen=True)
+class Again:
+    """`again label`: that item once more, with the same weights."""
+
+    label: Name
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Unpool:
+    """`unpool label`: values put back where the max pool of that label found them."""
+
+    label: Name
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Tap:
+    """`tap name`: the value here as a side output; `tap name [ … ]`: what a chain makes of it."""
+
+    name: str
+    body: Chain | None
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Labelled:
     """`label: item`. The label names the item's layers in the graph."""
 
     label: str
-    item: LayerItem | CallItem | Group | Branches
+    item: LayerItem | CallItem | Group | Branches | Again | Unpool
     span: Span = field(compare=False)
 
 
-Item = LayerItem | CallItem | Group | Branches | Labelled
+Item = LayerItem | CallItem | Group | Branches | Again | Unpool | Tap | Labelled
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,12 @@ WIDTH = Setting("width", "int", "the W of input CxHxW")
 
 LAYER_WORDS = frozenset(WORDS)
 
+AGAIN, UNPOOL, TAP = "again", "unpool", "tap"
+REFERENCES = frozenset((AGAIN, UNPOOL, TAP))
+"""Words that begin an item and are followed by a name."""
+OUTPUT = "output"
+"""What the network's own output is called beside its taps."""
+
 TRUTH = {"true": True, "false": False}
 
 
@@ -71,6 +77,11 @@ def split(text: str, words: frozenset[str]) -> Glued | None:
 def is_layer(text: str) -> bool:
     """Whether a word names a layer, with or without a number glued to it."""
     return split(text, LAYER_WORDS) is not None
+
+
+def begins_item(text: str) -> bool:
+    """Whether a word begins an item, whatever a text defines: a layer or a reference."""
+    return text in REFERENCES or is_layer(text)
 
 
 def setting_of(kind: type[Layer], name: str) -> Setting | None:

@@ -31,6 +31,8 @@ class Row:
     """The layer as papers write it: `conv3-64/2`."""
     inputs: tuple[str, ...]
     """The layers that it reads; `input` is the image."""
+    weights: str
+    """The layer whose weights it uses once more (`again`); empty where it has its own, or none."""
     output: Shape
     """C×H×W, or one number after flattening."""
     parameters: int
@@ -50,6 +52,15 @@ class Row:
     """Those of the remainder that are not padding."""
     span: Pair
     """The characters of the text, from and up to, that the layer stands in."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A tap: its name, the layer that gives its value, and that value's shape for one image."""
+
+    name: str
+    layer: str
+    output: Shape
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,10 @@ class Ledger:
     input: Shape
     batch: int
     rows: tuple[Row, ...]
+    output: str
+    """The layer that gives the network's output."""
+    taps: tuple[Side, ...] = ()
+    """The side outputs, in order. Their layers count in the totals."""
     lints: tuple[Lint, ...] = ()
     """What is worth saying of the sizes, the warnings first."""
 
@@ -104,7 +119,8 @@ class Ledger:
         layers = ",\n".join(f"  {_dumps(_row_json(row))}" for row in self.rows)
         return (
             f'{{\n "name": {_dumps(self.name)},\n "input": {_dumps(self.input)},\n'
-            f' "batch": {self.batch},\n "layers": [\n{layers}\n ],\n'
+            f' "batch": {self.batch},\n "output": {_dumps(self.output)},\n'
+            f' "taps": {_dumps([vars(tap) for tap in self.taps])},\n "layers": [\n{layers}\n ],\n'
             f' "totals": {_dumps(vars(self.totals))},\n'
             f' "warnings": {self._lints_json("warning")},\n'
             f' "notes": {self._lints_json("note")}\n}}\n'
@@ -147,7 +163,19 @@ def size(
     rows = tuple(
         _row(graph, node, *field, batch) for node, field in zip(graph.nodes, fields, strict=True)
     )
-    return Ledger(graph.name, graph.input, batch, rows, lint(graph, object=object))
+    return Ledger(
+        graph.name,
+        graph.input,
+        batch,
+        rows,
+        output=graph.nodes[graph.end].name,
+        taps=tuple(Side(t.name, _name(graph, t.node), graph.shape(t.node)) for t in graph.taps),
+        lints=lint(graph, object=object),
+    )
+
+
+def _name(graph: Graph, index: int) -> str:
+    return "input" if index == IMAGE else graph.nodes[index].name
 
 
 def _row(graph: Graph, node: Node, height: Field, width: Field, batch: int) -> Row:
@@ -156,9 +184,10 @@ def _row(graph: Graph, node: Node, height: Field, width: Field, batch: int) -> R
         name=node.name,
         kind=node.kind,
         notation=compact(node.layer),
-        inputs=tuple("input" if i == IMAGE else graph.nodes[i].name for i in node.inputs),
+        inputs=tuple(_name(graph, i) for i in node.inputs),
+        weights=node.weights,
         output=node.output,
-        parameters=count_parameters(node.layer, shapes),
+        parameters=0 if node.weights else count_parameters(node.layer, shapes),
         macs=batch * node.layer.macs(shapes, node.output),
         output_bytes=batch * FLOAT_BYTES * product(node.output),
         jump=(height.jump, width.jump),

@@ -65,8 +65,9 @@ def receptive_fields(graph: Graph) -> list[tuple[Field, Field]]:
         shapes = graph.shapes_into(node)
         window = node.layer.window(shapes, node.output)
         sources = [fields[i - IMAGE] for i in node.inputs]
+        read = shapes[: len(sources)]
         rows, columns = (
-            _through(window, axis, [source[axis] for source in sources], shapes, graph.input)
+            _through(window, axis, [source[axis] for source in sources], read, graph.input)
             for axis in (0, 1)
         )
         fields.append((rows, columns))

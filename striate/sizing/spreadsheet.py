@@ -33,6 +33,7 @@ def _cells(row: Row) -> dict[str, object]:
         "kind": row.kind,
         "notation": row.notation,
         "inputs": " ".join(row.inputs),
+        "weights": row.weights,
         "output": "x".join(str(n) for n in row.output),
         "parameters": row.parameters,
         "macs": row.macs,

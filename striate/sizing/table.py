@@ -53,7 +53,7 @@ def _columns(ledger: Ledger) -> Columns:
         "layer": [*_short_names([row.name for row in rows]), "total"],
         "notation": [*(row.notation for row in rows), ""],
         "output": [*(show(row.output) for row in rows), ""],
-        "params": _shares([row.parameters for row in rows], totals.parameters, big),
+        "params": _parameters(rows, totals.parameters),
         "MACs": _shares([row.macs for row in rows], totals.macs, big),
         "bytes": _shares([row.output_bytes for row in rows], totals.output_bytes, big_bytes),
         "jump": [*("" if row.whole_input else _pair(row.jump) for row in rows), ""],
@@ -81,6 +81,15 @@ def _shares(values: Sequence[int], total: int, write: Callable[[int], str]) -> l
     largest = max(values)
     cells = [f"{write(value)} {_bar(value, largest)}" if value else _blank("–") for value in values]
     return [*cells, _blank(write(total))]
+
+
+def _parameters(rows: Sequence[Row], total: int) -> list[str]:
+    """The shares of all, those of layers that use the weights of another told in a word."""
+    cells = _shares([row.parameters for row in rows], total, big)
+    shared = [
+        _blank("shared") if row.weights else cell for row, cell in zip(rows, cells, strict=False)
+    ]
+    return [*shared, cells[-1]]
 
 
 def _bar(value: int, largest: int) -> str:
@@ -141,6 +150,7 @@ def _summary(ledger: Ledger, width: int) -> list[str]:
         f"{big(totals.parameters)} parameters · {big(totals.macs)} MACs ({big(totals.flops)} FLOPs)"
         f" · {big_bytes(totals.output_bytes)} of outputs",
         *(_largest(f"most {name}:", rows, values, width) for name, values in columns.items()),
+        *(f"tap {tap.name}: {show(tap.output)} of {tap.layer}" for tap in ledger.taps),
     ]
 
 

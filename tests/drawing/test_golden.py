@@ -19,9 +19,9 @@ NETWORKS = {
     "inception": "input 192x28x28 -> (conv1-64 | conv1-96 -> conv3-128 | conv1-16 -> conv5-32 "
     "| pool3/1 p1 -> conv1-32)",
     "residual": "block(c) = (conv3-c -> bn -> relu -> conv3-c -> bn + id) -> relu\n"
-    "widen(c) = (conv3-c/2 -> bn -> relu -> conv3-c -> bn + conv1-c/2 -> bn) -> relu\n"
-    "input 3x32x32 -> conv3-16 -> bn -> relu -> [block(16)]*3 -> widen(32) -> [block(32)]*2 "
-    "-> widen(64) -> [block(64)]*2 -> gap -> fc-10",
+    "wider(c) = (conv3-c/2 -> bn -> relu -> conv3-c -> bn + conv1-c/2 -> bn) -> relu\n"
+    "input 3x32x32 -> conv3-16 -> bn -> relu -> [block(16)]*3 -> wider(32) -> [block(32)]*2 "
+    "-> wider(64) -> [block(64)]*2 -> gap -> fc-10",
     "squeeze": "se(c) = (id * gap -> conv1-{c//4} -> relu -> conv1-c -> sigmoid)\n"
     "input 3x32x32 -> conv3-16 -> bn -> relu -> se(16) -> conv3-32/2 -> relu -> gap -> fc-10",
     "unet": "input 1x64x64 -> [conv3-16 -> relu]*2 -> (pool2 -> [conv3-32 -> relu]*2 -> "

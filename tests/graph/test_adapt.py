@@ -53,14 +53,55 @@ def test_what_is_not_given_stays() -> None:
     assert adapt(source, input=(2, 4, 4), classes=None).text == "input 2x4x4 -> fc-10"
 
 
-@pytest.mark.parametrize("name", zoo.names())
-def test_every_network_of_the_zoo_round_trips(name: str) -> None:
+USED_OFTEN = ("nin", "fcn8s")
+"""Networks whose last layer stands in a definition that other layers come from too."""
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name not in USED_OFTEN])
+def test_every_network_of_the_zoo_takes_other_classes_and_its_own_again(name: str) -> None:
     before = zoo.read(name)
     graph = load_graph(before)
-    size = (1, 64, 64) if name != "lenet5" else (1, 36, 36)
+    changed = adapt(before, input=None, classes=7)
+    assert load_graph(changed).output == (7, *graph.output[1:])
+    assert adapt(changed, input=None, classes=graph.output[0]) == before
+
+
+@pytest.mark.parametrize("name", USED_OFTEN)
+def test_a_last_layer_that_is_used_often_is_not_touched(name: str) -> None:
+    with pytest.raises(UserError, match="stands in a part that is used"):
+        adapt(zoo.read(name), input=None, classes=7)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("vgg16", (1, 64, 64)), ("resnet18", (1, 64, 96)), ("lenet5", (1, 36, 36))]
+)
+def test_networks_of_the_zoo_take_other_images(name: str, size: tuple[int, int, int]) -> None:
+    before = zoo.read(name)
+    graph = load_graph(before)
     changed = adapt(before, input=size, classes=7)
     assert (load_graph(changed).input, load_graph(changed).output) == (size, (7,))
     assert adapt(changed, input=graph.input, classes=graph.output[0]) == before
+
+
+def test_taps_that_classify_change_too() -> None:
+    text = (
+        "head(n) = gap -> fc-n\n"
+        "aux = gap -> fc-10\n"
+        "input 1x8x8 -> conv3-4 -> tap a [aux] -> tap b [conv1-6] -> conv3-8 -> tap c [aux]"
+        " -> tap d [head(5)] -> gap -> fc-10 -> tap probs [softmax]"
+    )
+    assert adapted(text) == text.replace("-10", "-2").replace("1x8x8", "3x16x16")
+
+
+def test_a_classifier_used_again_changes_once() -> None:
+    text = "input 1x8x8 -> conv3-1 -> gap -> h: fc-10 -> tap a -> relu -> fc-1 -> again h"
+    assert adapted(text) == text.replace("-10", "-2").replace("1x8x8", "3x16x16")
+
+
+def test_a_tap_whose_layer_the_network_uses_otherwise_is_refused() -> None:
+    text = "b = conv1-10\ninput 1x8x8 -> b -> tap a [b -> gap -> flatten] -> gap -> fc-10"
+    with pytest.raises(UserError, match="stands in a part that is used 2 times"):
+        adapted(text)
 
 
 @pytest.mark.parametrize(

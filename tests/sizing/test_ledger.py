@@ -148,11 +148,29 @@ def test_warnings_point_at_the_text() -> None:
     )
 
 
+def test_json_tells_taps_and_shared_weights() -> None:
+    text = "input 3x8x6 -> tap image -> a: conv3-3 -> again a -> tap b [pool2] -> gap -> fc-5"
+    data = json.loads(size(text + " -> tap c [softmax]").to_json())
+    assert data["output"] == "fc1"
+    assert data["taps"] == [
+        {"name": "image", "layer": "input", "output": [3, 8, 6]},
+        {"name": "b", "layer": "b.pool1", "output": [3, 4, 3]},
+        {"name": "c", "layer": "c.softmax1", "output": [5]},
+    ]
+    one, two = data["layers"][:2]
+    assert (one["name"], one["weights"], one["parameters"]) == ("a", "", 84)
+    assert (two["name"], two["weights"], two["parameters"]) == ("a_2", "a", 0)
+    assert one["macs"] == two["macs"] == 81 * 48
+    assert data["totals"]["parameters"] == 84 + 20
+
+
 def test_json_keeps_its_contract() -> None:
     text = "input 3x8x6 -> stem: conv3-4/2 -> tconv2-2/2 -> (id | relu) -> fc-5"
     ledger = size(text, batch=2)
     data = json.loads(ledger.to_json())
-    assert list(data) == ["name", "input", "batch", "layers", "totals", "warnings", "notes"]
+    assert list(data) == [
+        *("name", "input", "batch", "output", "taps", "layers", "totals", "warnings", "notes")
+    ]
     assert (data["name"], data["input"], data["batch"]) == ("network", [3, 8, 6], 2)
     promised = {
         *("name", "kind", "output", "parameters", "macs", "output_bytes", "jump"),
@@ -167,6 +185,7 @@ def test_json_keeps_its_contract() -> None:
         "kind": "conv",
         "notation": "conv3-4/2",
         "inputs": ["input"],
+        "weights": "",
         "output": [4, 4, 3],
         "parameters": 112,
         "macs": 2 * 108 * 12,

@@ -36,7 +36,8 @@ def extents(graph: Graph) -> list[Extents | None]:
     for node in graph:
         shapes = graph.shapes_into(node)
         window = node.layer.window(shapes, node.output)
-        known.append(_through(window, [known[i + 1] for i in node.inputs], shapes))
+        sources = [known[i + 1] for i in node.inputs]
+        known.append(_through(window, sources, shapes[: len(sources)]))
     return known[1:]
 
 

@@ -94,7 +94,7 @@ def reaching(graph: Graph, *, filled: bool = False) -> list[Pixels | None]:
     for node in graph:
         sources = [known[i - IMAGE] for i in node.inputs]
         shapes = graph.shapes_into(node)
-        known.append(_through(_window(graph, node), sources, shapes, filled))
+        known.append(_through(_window(graph, node), sources, shapes[: len(sources)], filled))
     return known[1:]
 
 

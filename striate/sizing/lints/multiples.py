@@ -126,7 +126,7 @@ def _fits(graph: Graph, axis: int, size: int) -> bool:
     shapes = [tuple(image)]
     try:
         for node in graph:
-            inputs = tuple(shapes[i - IMAGE] for i in node.inputs)
+            inputs = tuple(shapes[i - IMAGE] for i in node.measured)
             if _is_uneven(node, inputs[0], axis):
                 return False
             shapes.append(node.layer.output(inputs))
