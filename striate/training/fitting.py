@@ -57,7 +57,7 @@ def _require_scores(graph: Graph, classes: int) -> None:
             f"the network ends in {show(graph.output)} values, but {classes} classes take one "
             "score each. End it with -> gap, or with -> fc"
         )
-        raise ShapeError(graph.source, [Problem(message, graph.nodes[-1].span)])
+        raise ShapeError(graph.source, [Problem(message, graph.nodes[graph.end].span)])
 
 
 def preprocess_for(input: Shape) -> Preprocess:

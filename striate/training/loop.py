@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,8 +27,9 @@ from striate.training.augment import Batches
 from striate.training.clock import Clock, Moment, Row, Tally, rate_share
 from striate.training.device import Machine
 from striate.training.evaluate import probabilities
+from striate.training.heads import scores_of
 from striate.training.optimise import Optimizer
-from striate.training.prepare import ends_in_softmax, to_input
+from striate.training.prepare import to_input
 from striate.training.run import Normalise
 from striate.training.settings import Settings
 from striate.training.whiten import first_convolution, pictures_to_sample, whiten
@@ -68,7 +70,8 @@ def train_network(
 ) -> Trained:
     """Train a classifier in place on `data.train`, choosing by `data.val`.
 
-    The network's output is K scores for the K classes, or their softmax. A KeyboardInterrupt ends
+    The network's output is K scores for the K classes, or their softmax; taps that give as many
+    add their losses to its. A KeyboardInterrupt ends
     the training early, with a last look at what it has come to; a second one leaves that out.
     Raises StriateError when the loss stops being a finite number, and UserError for batches that
     are too large for the device or too small for batch normalisation.
@@ -89,7 +92,8 @@ def train_network(
     optimizer = Optimizer(network, settings, macs_of(network.graph, batches.size))
     lower_precision(network, machine.dtype)
     require_statistics(network.graph, batches.size)
-    scores_of = to_train(network)
+    heads_of = scores_of(network)
+    loss_of = partial(functional.cross_entropy, label_smoothing=settings.label_smoothing)
     clock = Clock(settings, batches)
     tally = Tally(machine.device)
     best = Best(len(data.val))
@@ -123,11 +127,9 @@ def train_network(
     try:
         clock.start()
         for pictures, answers in batches:
-            scores = scores_of(to_input(pictures, normalise, machine.dtype)).float().flatten(1)
-            loss = functional.cross_entropy(
-                scores, answers, label_smoothing=settings.label_smoothing
-            )
-            loss.backward()
+            scores, *sides = heads_of(to_input(pictures, normalise, machine.dtype))
+            loss = loss_of(scores, answers)
+            sum((settings.tap_weight * loss_of(side, answers) for side in sides), loss).backward()
             optimizer.step(rate_share(clock.progress, settings.warmup))
             tally.add(loss.detach(), scores.detach(), answers)
             clock.stop()
@@ -170,22 +172,13 @@ def resident(images: Pixels, device: torch.device) -> Tensor:
 
 
 def macs_of(graph: Graph, batch: int) -> dict[str, int]:
-    """The multiply-accumulates of each layer's forward pass for a batch, by name."""
-    return {
-        node.name: batch * node.layer.macs(graph.shapes_into(node), node.output) for node in graph
-    }
-
-
-def to_train(network: Network) -> Callable[[Tensor], Tensor]:
-    """What computes a network's scores: all of it, or all before the softmax that it ends in.
-
-    The loss has a softmax of its own; probabilities in the place of scores would train slowly.
-    """
-    last = network.graph.nodes[-1]
-    if not ends_in_softmax(network.graph):
-        return network
-    name = network.graph.nodes[last.inputs[0]].name
-    return lambda pictures: network.run_to(pictures, [name])[name]
+    """The multiply-accumulates of a batch's forward pass, by the layer whose weights they use."""
+    macs: dict[str, int] = {}
+    for node in graph:
+        owner = node.weights or node.name
+        products = batch * node.layer.macs(graph.shapes_into(node), node.output)
+        macs[owner] = macs.get(owner, 0) + products
+    return macs
 
 
 def require_statistics(graph: Graph, batch: int) -> None:

@@ -28,7 +28,7 @@ def to_input(batch: Tensor, normalise: Normalise, dtype: torch.dtype) -> Tensor:
 
 def ends_in_softmax(graph: Graph) -> bool:
     """Whether a network's outputs are probabilities already."""
-    return isinstance(graph.nodes[-1].layer, Softmax)
+    return isinstance(graph.nodes[graph.end].layer, Softmax)
 
 
 def to_scores(graph: Graph, output: Tensor) -> Tensor:

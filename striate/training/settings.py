@@ -66,6 +66,8 @@ class Settings:
     """On matrices and filters alone; biases and normalisation are never decayed."""
     label_smoothing: float = 0.1
     """The share of a right answer's probability that all classes divide among them."""
+    tap_weight: float = 0.3
+    """The weight of the loss of each side output that gives a score for each class."""
     warmup: float = 0.1
     """Share of the training in which the rate rises from 0; then it falls to 0 in a line."""
     whiten: bool = True
@@ -132,6 +134,7 @@ _NUMBERS = {
     "zoom": _SHARE,
     "colour": _SHARE,
     "weight_decay": Numbers(0, 1),
+    "tap_weight": Numbers(0, 1),
     "rotate": Numbers(0, 180),
 }
 

@@ -24,7 +24,6 @@ from striate.training.loop import (
     require_statistics,
     resident,
     score,
-    to_train,
     train_network,
 )
 from striate.training.run import Normalise
@@ -96,14 +95,6 @@ def test_a_network_that_ends_in_softmax_learns_as_the_one_before_it(
     ends = learn(digits, text=f"{TEXT} -> softmax")
     assert same(ends.weights, learned.weights)
     assert ends.best.val_accuracy == learned.best.val_accuracy
-
-
-def test_scores_come_from_before_the_last_softmax() -> None:
-    network = build(Source("input 1x8x8 -> fc-8 -> softmax -> fc-3 -> softmax"), seed=0)
-    images = torch.randn(2, 1, 8, 8)
-    assert torch.allclose(to_train(network)(images).softmax(1), network(images))
-    plain = build(Source("input 1x8x8 -> softmax -> fc-3"), seed=0)
-    assert torch.equal(to_train(plain)(images), plain(images))
 
 
 def test_a_last_layer_of_maps_of_one_value_learns(digits: DataSet) -> None:

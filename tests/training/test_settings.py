@@ -45,6 +45,7 @@ BAD = [
     ("zoom", 1.0, SHARE),
     ("colour", "much", SHARE),
     ("weight_decay", 2.0, "a number from 0 to 1"),
+    ("tap_weight", -1, "a number from 0 to 1"),
     ("rotate", 181.0, "a number from 0 to 180"),
     ("whiten", 1, "true or false"),
     ("flip", "yes", "true or false"),

@@ -1,0 +1,39 @@
+"""Where a network gives its scores: at its end, and at side outputs that help it to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from striate.graph import Graph
+from striate.layers import product
+from striate.layers.pointwise import Softmax
+from striate.modules import Network
+
+
+def heads(graph: Graph) -> list[str]:
+    """The layers that give a score for each class: the last one's, then those of the taps.
+
+    Of a head that ends in a softmax it is the layer before: the loss has a softmax of its own. A
+    tap that gives another number of values than the network is for the eye and not for the loss.
+    """
+    classes = product(graph.output)
+    taps = [tap.node for tap in graph.taps if product(graph.shape(tap.node)) == classes]
+    return [_before_softmax(graph, end) for end in (graph.end, *taps)]
+
+
+def scores_of(network: Network) -> Callable[[Tensor], list[Tensor]]:
+    """What computes the scores N×K of each head, in float32, for a batch of images."""
+    names = heads(network.graph)
+
+    def scores(images: Tensor) -> list[Tensor]:
+        found = network.run_to(images, names)
+        return [found[name].float().flatten(1) for name in names]
+
+    return scores
+
+
+def _before_softmax(graph: Graph, end: int) -> str:
+    node = graph.nodes[end]
+    return graph.nodes[node.inputs[0]].name if isinstance(node.layer, Softmax) else node.name
