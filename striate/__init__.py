@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from striate.api import train
     from striate.drawing import draw, draw_steps
+    from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
     from striate.modules import load_published
@@ -40,6 +41,7 @@ _HOMES = {
     "pattern": "striate.patterns",
     "predict": "striate.training.predicting",
     "print_network": "striate.notation",
+    "prove": "striate.equalities",
     "size": "striate.sizing",
     "test": "striate.training.testing",
     "train": "striate.api",
@@ -61,6 +63,7 @@ __all__ = [
     "pattern",
     "predict",
     "print_network",
+    "prove",
     "size",
     "test",
     "train",

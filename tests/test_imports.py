@@ -27,6 +27,7 @@ LEVELS = (
     ("patterns",),
     ("modules",),
     ("data",),
+    ("equalities",),
     ("training",),
     ("seeing",),
     ("api",),

@@ -13,6 +13,7 @@ from striate.cli.reporting import run
 VERBS = {
     "size": "Show every volume, weight, MAC and receptive field of a network.",
     "draw": "Draw a network as SVG, PNG or text.",
+    "prove": "Check a statement about convolutions, and draw it.",
     "train": "Train a network on images.",
     "test": "Measure a trained network on images that it has not seen.",
     "predict": "Name what is on pictures.",
