@@ -18,17 +18,21 @@ def useless_biases(graph: Graph) -> Iterator[Lint]:
     for node in graph:
         for source in node.inputs:
             read_by.setdefault(source, []).append(node)
-    useless = [
-        node
+    tapped = {tap.node for tap in graph.taps}
+    needed = {
+        node.weights or node.name
         for i, node in enumerate(graph)
-        if _bias(graph, node) and i in read_by and all(map(_normalises, read_by[i]))
-    ]
+        if i in tapped or i not in read_by or not all(map(_normalises, read_by[i]))
+    }
+    useless = [node for node in graph if _bias(graph, node) and node.name not in needed]
     if useless:
         yield found(graph, "useless bias", "note", _message(graph, useless), useless)
 
 
 def _bias(graph: Graph, node: Node) -> int:
-    """How many numbers a layer adds, one to each whole channel."""
+    """How many numbers of its own a layer adds, one to each whole channel."""
+    if node.weights:
+        return 0
     shape = node.layer.weights(graph.shapes_into(node)).get("bias", ())
     return product(shape) if len(shape) == 1 and node.layer.role in ("conv", "linear") else 0
 

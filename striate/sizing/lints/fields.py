@@ -80,7 +80,8 @@ def _large(graph: Graph, late: list[Node], share: float) -> str:
 
 
 def _parameters(graph: Graph, node: Node) -> int:
-    return count_parameters(node.layer, graph.shapes_into(node))
+    """The parameters that are the layer's own; shared ones count where they belong."""
+    return 0 if node.weights else count_parameters(node.layer, graph.shapes_into(node))
 
 
 def smaller_than_the_object(graph: Graph, object: int) -> Iterator[Lint]:

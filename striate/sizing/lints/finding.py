@@ -71,8 +71,10 @@ def by_place(nodes: Sequence[Node]) -> list[list[Node]]:
 
 
 def lengths(rows: int, columns: int) -> str:
-    """`12 rows and columns`, or `12 rows and 7 columns`."""
-    return f"{rows} rows and columns" if rows == columns else f"{rows} rows and {columns} columns"
+    """`12 rows and columns`, or `12 rows and 1 column`."""
+    if rows == columns:
+        return f"{rows} rows and columns" if rows > 1 else "1 row and column"
+    return f"{times(rows, 'row')} and {times(columns, 'column')}"
 
 
 def times(count: int, word: str) -> str:

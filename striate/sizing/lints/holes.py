@@ -16,6 +16,8 @@ from striate.sizing.lints.finding import Lint, found, written
 
 MOST_GRIDS = 64
 """Beyond so many different grids that branches bring together, nothing is said of a unit."""
+LARGEST_FIELD = 1 << 13
+"""Nothing is said either of a unit that sees more rows or columns."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def _through(
     if any(source.jump != alike[0].jump for source in alike):
         return None
     grids = _largest({grid for source in alike for grid in source.grids})
-    if len(grids) > MOST_GRIDS:
+    if len(grids) > MOST_GRIDS or any(_is_long(line) for grid in grids for line in grid):
         return None
     jump = alike[0].jump
     if window is POINT:
@@ -136,6 +138,10 @@ def _through(
         ),
         (jump[0] * int(window.stride[0]), jump[1] * int(window.stride[1])),
     )
+
+
+def _is_long(line: Line) -> bool:
+    return line.bits.bit_length() > LARGEST_FIELD
 
 
 def _largest(grids: set[tuple[Line, Line]]) -> frozenset[tuple[Line, Line]]:

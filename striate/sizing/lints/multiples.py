@@ -86,11 +86,9 @@ def _fix(graph: Graph) -> str:
 def _wanted(steps: Sequence[int], sizes: Sequence[int]) -> str:
     """`multiples of 32, the product of its strides (2·2·2·2·2)`."""
     step = prod(steps)
-    factors = f" ({'·'.join(str(n) for n in steps)})" if len(steps) > 1 else ""
-    rests = {size % step for size in sizes}
-    if rests == {0}:
-        return f"multiples of {step}, the product of its strides{factors}"
-    return f"sizes in steps of {step}, the product of its strides{factors}"
+    found = f"product of its strides ({'·'.join(map(str, steps))})" if len(steps) > 1 else "stride"
+    form = "sizes in steps" if any(size % step for size in sizes) else "multiples"
+    return f"{form} of {step}, the {found}"
 
 
 def _strides_down(graph: Graph, axis: int) -> tuple[int, ...]:

@@ -8,13 +8,17 @@ from striate.graph import IMAGE, Graph, Node
 from striate.layers import POINT, Shape, Window
 from striate.sizing.lints.finding import Lint, found, written
 
+LONGEST = 1 << 16
+"""Volumes with more rows or columns are not looked at."""
+
 
 def skipped(graph: Graph) -> Iterator[Lint]:
     """A note for each volume of which all readers pass over rows or columns in its midst."""
     told = set()
-    for readers in _readers(graph).values():
+    tapped = {tap.node for tap in graph.taps}
+    for volume, readers in _readers(graph).items():
         strided = [node for node in readers if _has_gaps(graph, node)]
-        if len(strided) < len(readers) or readers[0].span in told:
+        if volume in tapped or len(strided) < len(readers) or readers[0].span in told:
             continue
         shape = graph.shapes_into(readers[0])[0]
         rows, columns = (_read_by_any(graph, readers, axis) for axis in (0, 1))
@@ -38,7 +42,7 @@ def _window(graph: Graph, node: Node) -> Window:
 
 def _has_gaps(graph: Graph, node: Node) -> bool:
     """Whether its windows may leave rows between them, by their stride."""
-    if len(node.inputs) > 1 or len(node.output) != 3:
+    if len(node.inputs) > 1 or len(node.output) != 3 or max(graph.shapes_into(node)[0]) > LONGEST:
         return False
     window = _window(graph, node)
     return not (window is POINT or window.whole) and any(
@@ -57,7 +61,7 @@ def _read_by_any(graph: Graph, readers: list[Node], axis: int) -> int:
         length = graph.shapes_into(node)[0][1 + axis]
         stride, before = int(window.stride[axis]), int(window.before[axis])
         dilation = int(window.dilation[axis])
-        units = sum(1 << unit * stride for unit in range(node.output[1 + axis]))
+        units = int(("0" * (stride - 1) + "1") * node.output[1 + axis], 2)
         for tap in range(window.kernel_size[axis]):
             moved = tap * dilation - before
             read |= (units << moved if moved >= 0 else units >> -moved) & ((1 << length) - 1)

@@ -34,10 +34,19 @@ def test_vgg16_bn_has_4224_of_them(told) -> None:
         "input 3x8x8 -> conv3-8 -> (bn | id)",  # the other branch sees the bias
         "input 3x8x8 -> conv3-8 -> lrn5",
         "input 3x8x8 -> bn -> conv3-8",
+        "input 3x8x8 -> conv3-8 -> tap early -> bn",
+        "input 8x8x8 -> same: conv3-8 -> bn -> again same -> relu",  # needed the second time
+        "input 3x8x8 -> localconv3-8 -> bn",  # a bias for every place, not for the channel
     ],
 )
 def test_biases_with_an_effect(told, text: str) -> None:
     assert told(text, RULE) == []
+
+
+def test_shared_biases_count_once(told) -> None:
+    (lint,) = told("input 8x8x8 -> same: conv3-8 -> bn -> again same -> bn", RULE)
+    assert lint.layers == ("same",)
+    assert "8 parameters without effect" in lint.message
 
 
 def test_their_gradient_is_zero() -> None:

@@ -26,7 +26,7 @@ RULE = "uneven size"
         (
             "input 3x64x50 -> conv3-8 -> pool4 -> gap",
             "an image of 64×50 does not divide evenly: pool4 divides 50 columns by 4. Multiples of "
-            "4, the product of its strides, fit: take 64×48 or 64×52",
+            "4, the stride, fit: take 64×48 or 64×52",
         ),
         (
             "input 3x31x31 -> conv3-8 valid -> pool2 -> conv3-8 valid -> pool2 -> fc-3",

@@ -37,6 +37,7 @@ def test_a_dilation_that_shares_a_factor_with_the_stride(told) -> None:
         "input 3x32x32 -> conv3-8/2 -> pool2",
         "input 3x32x32 -> (conv3-8/2 -> bn + conv1-8/2) -> gap",  # the body reads every row
         "input 3x33x33 -> conv3-8/2 d3",
+        "input 3x33x33 -> bn -> tap early -> conv1-8/2",
         "input 3x33x33 -> pool2",  # the end alone is another rule's
     ],
 )
