@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from striate.errors import NotationError, Problem
 from striate.notation.brackets import balance
 from striate.notation.chains import read_chain
@@ -65,17 +67,34 @@ class _Statements:
                 self._chain()
             cursor.skip_newlines()
         if self.chain is None and not cursor.notes.problems:
-            cursor.note(
-                "there are no layers here. A network is written like "
-                "input 3x32x32 -> conv3-64 -> relu -> gap -> fc-10",
-                Span(0, 0),
-            )
+            cursor.note(*self._no_layers())
         chain = self.chain or Chain((), Span(0, 0))
         network = Network(self.input, tuple(self.definitions), chain, self.source)
         check(network, cursor.definitions, cursor.constants, cursor.notes)
         if not cursor.notes.problems:
             check_labels(network, cursor.notes)
         return network
+
+    def _no_layers(self) -> tuple[str, Span]:
+        """The message for a text without a chain of its own, and its place.
+
+        Often a definition has taken the chain in: a line that begins with a join goes on with it.
+        """
+        text = self.source.text
+        for definition in self.definitions:
+            span = definition.span
+            if taken := re.compile(r"\n((?:->|→|,).*)").search(text, span.start, span.end):
+                return (
+                    f"a line that begins with '->' goes on with the definition above it, so "
+                    f"'{definition.name}' has all the layers and the network none. Write the "
+                    "definition before the input, or begin this line with its first layer",
+                    Span(taken.start(1), taken.start(1) + 2),
+                )
+        return (
+            "there are no layers here. A network is written like "
+            "input 3x32x32 -> conv3-64 -> relu -> gap -> fc-10",
+            Span(0, 0),
+        )
 
     def _column(self) -> int:
         start = self.cursor.token.start
