@@ -61,6 +61,34 @@ class UnevenConv2d(nn.Conv2d):
         return f"{super().extra_repr()}, pads={self.pads}"
 
 
+class GroupConv2d(nn.Conv2d):
+    """A convolution with each stored filter in all its turns; `out_channels` counts the filters."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        dilation: Pair,
+        bias: bool,
+        order: int,
+        turns: Callable[[Tensor], Tensor],
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, 1, bias)
+        self.order = order
+        self.turns = turns
+        """From O stored filters O×C×k×k to (O·order)×C×k×k, the turns of one side by side."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.repeat_interleave(self.order)
+        return self._conv_forward(input, self.turns(self.weight), bias)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, order={self.order}"
+
+
 class GroupBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation of features whose channels stand together, as one channel each."""
 

@@ -109,19 +109,20 @@ class P4Lift(FilterLayer):
         return inputs[0][0] * taps, self.out_channels * self.order * taps
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
-        from striate.layers.computed import Computed
+        """torch's convolution in all but the filters that it slides, so that it trains as one."""
+        from striate.layers.computed import GroupConv2d
 
         height, width = self.axes(inputs)
-        return Computed(
-            partial(
-                group_convolution,
-                order=self.order,
-                copies=self.copies,
-                stride=self.stride,
-                padding=(height.before, width.before),
-                dilation=self.dilation,
-            ),
-            self.weights(inputs),
+        return GroupConv2d(
+            inputs[0][0],
+            self.out_channels,
+            self.kernel_size,
+            self.stride,
+            (height.before, width.before),
+            self.dilation,
+            self.bias,
+            self.order,
+            partial(all_turns, order=self.order, copies=self.copies),
         )
 
 
@@ -156,21 +157,12 @@ class P4mConv(P4mLift):
     summary: ClassVar[str] = "convolution over positions, quarter turns and mirrorings"
 
 
-def group_convolution(
-    image: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    order: int,
-    copies: int,
-    stride: Pair,
-    padding: Pair,
-    dilation: Pair,
-) -> Tensor:
-    """The group correlation of an image (1 copy) or of features (as many copies as elements).
+def all_turns(weight: Tensor, order: int, copies: int) -> Tensor:
+    """Stored filters O×(C·copies)×k×k as the (O·order)×(C·copies)×k×k that an image meets.
 
-    Cohen & Welling 2016, equations 10 and 11, computed as one ordinary convolution with every
-    filter in all its turns (section 7). Weight O×(C·copies)×k×k.
+    An image has 1 copy of a channel, features over a group as many as it has elements. Convolving
+    with these filters is the group correlation of Cohen & Welling 2016, equations 10 and 11, as
+    in their section 7.
     """
     import torch
 
@@ -179,6 +171,4 @@ def group_convolution(
     for element in range(order):
         moved = [slices[combine(inverse(element), read) % copies] for read in range(copies)]
         filters.append(turned(torch.stack(moved, 2), element).flatten(1, 2))
-    bank = torch.stack(filters, 1).flatten(0, 1)  # (O·order)×(C·copies)×k×k
-    offsets = None if bias is None else bias.repeat_interleave(order)
-    return torch.nn.functional.conv2d(image, bank, offsets, stride, padding, dilation)
+    return torch.stack(filters, 1).flatten(0, 1)
