@@ -144,7 +144,8 @@ def _head(plan: Plan, ledger: Ledger) -> Iterator[str]:
     taken = channels if plan.gap else channels * product((rows, columns))
     source = f"{channels} means" if plan.gap else f"{channels}·{rows}·{columns} = {taken:,} values"
     each = " each" if plan.hidden > 1 else ""
-    hidden = f" {plan.neurons} neurons{each}, twice the channels, then" if plan.hidden else ""
+    twice = ", twice the channels" if plan.blocks else ""
+    hidden = f" {plan.neurons} neurons{each}{twice}, then" if plan.hidden else ""
     yield (
         f"Fully connected layers: from {source} to{hidden} {plan.classes} scores, "
         f"{connected:,} of the parameters ({connected / total:.1%})."

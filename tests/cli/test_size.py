@@ -24,6 +24,16 @@ def test_a_text_and_a_file_give_the_same_numbers(run, tmp_path: Path) -> None:
     assert json.loads(of_file.out)["name"] == "mine"
 
 
+def test_constants_are_set_at_use(run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.net"
+    path.write_text("width = 8\ninput 1x28x28 -> conv3-width -> relu -> fc-10", encoding="utf-8")
+    use = f"{path}(width=32)"
+    assert json.loads(run("size", use, "--json").out)["layers"][0]["output"] == [32, 28, 28]
+    assert "\nwidth = 32\n" in run("format", use).out
+    assert "32×28×28" in run("draw", use).out
+    assert run("draw", use, "-o", tmp_path / "mine.svg").status == 0
+
+
 def test_json_with_another_batch_and_input(run) -> None:
     ledger = json.loads(run("size", "vgg16", "--json", "--batch", 4, "--input", "3x32x32").out)
     assert (ledger["batch"], ledger["input"]) == (4, [3, 32, 32])
