@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from striate.errors import UserError
+from striate.graph.nodes import Graph
 from striate.layers import show
 from striate.modules.network import Network
 from striate.modules.timm_names import TIMM
@@ -44,19 +46,20 @@ def load_published(
     `weights` is a state dict, or a `.safetensors`, `.pth` or `.pt` file of one; of a file nothing
     but tensors is ever unpickled. Auxiliary classifiers that the network has not are left out, and
     so is the `module.` that DataParallel puts in front of names. `skip_last` leaves the last layer
-    as it is, for another number of classes. Raises UserError when names or shapes are not the
-    network's.
+    as it is, and those of auxiliary classifiers, for another number of classes. Raises UserError
+    when names or shapes are not the network's.
     """
-    entries = _entries(network)
+    held = _held(network)
+    entries = _entries(held)
     given = _plain(weights if isinstance(weights, Mapping) else _read(weights))
     if not any(name.startswith(_AUXILIARY) for name in entries):
         given = {name: tensor for name, tensor in given.items() if not name.startswith(_AUXILIARY)}
+    scores = _scores(network.graph, held)
     if skip_last:
-        last = _layer(list(entries)[-1])
-        given = {name: tensor for name, tensor in given.items() if _layer(name) != last}
-        entries = {name: tensor for name, tensor in entries.items() if _layer(name) != last}
+        given = {name: tensor for name, tensor in given.items() if _layer(name) not in scores}
+        entries = {name: tensor for name, tensor in entries.items() if _layer(name) not in scores}
     _check_names(network.graph.name, entries.keys(), given.keys())
-    _check_shapes(entries, given)
+    _check_shapes(entries, given, scores)
     with torch.no_grad():
         for name, tensor in given.items():
             entries[name].copy_(tensor)
@@ -67,23 +70,46 @@ def to_published(network: Network) -> dict[str, Tensor]:
 
     Raises UserError when neither has a network of these layers.
     """
-    return _entries(network)
+    return _entries(_held(network))
 
 
-def _entries(network: Network) -> dict[str, Tensor]:
-    """The network's own tensors by their published names, in order of execution."""
+class _Held(NamedTuple):
+    """One layer with weights, by its published name."""
+
+    name: str
+    kind: str
+    node: int
+    module: nn.Module
+
+
+def _held(network: Network) -> list[_Held]:
+    """The layers of a network that have weights of their own, in order of execution."""
     layers = [
-        (module, kind)
-        for node in network.graph
-        if (kind := _kind(module := network.get_submodule(node.name)))
+        (index, module, kind)
+        for index, node in enumerate(network.graph)
+        if not node.weights and (kind := _kind(module := network.get_submodule(node.name)))
     ]
-    weighted = [module for module, kind in layers if kind != "avgpool"]
-    names = _names(network.graph.name, [kind for _, kind in layers])
+    names = _names(network.graph.name, [kind for *_, kind in layers])
+    weighted = [(index, module) for index, module, kind in layers if kind != "avgpool"]
+    return [
+        _Held(name, kind, index, module)
+        for (index, module), (name, kind) in zip(weighted, names, strict=True)
+    ]
+
+
+def _entries(held: list[_Held]) -> dict[str, Tensor]:
+    """The tensors of these layers by their published names."""
     return {
         f"{name}.{key}": tensor[:, :, None, None] if kind == "fc1x1" and key == "weight" else tensor
-        for module, (name, kind) in zip(weighted, names, strict=True)
+        for name, kind, _, module in held
         for key, tensor in module.state_dict().items()
     }
+
+
+def _scores(graph: Graph, held: list[_Held]) -> set[str]:
+    """The layers that give the classes: the network's own, and those of its taps like it."""
+    taps = [tap.node for tap in graph.taps if graph.shape(tap.node) == graph.output]
+    return {[layer for layer in held if layer.node <= end][-1].name for end in (graph.end, *taps)}
 
 
 def _kind(module: nn.Module) -> str:
@@ -99,10 +125,11 @@ def _names(network: str, kinds: list[str]) -> list[tuple[str, str]]:
     """
     fitting = []
     for published in PUBLISHED.values():
-        names = list(published())
-        theirs = [kind.removesuffix("1x1") for _, kind in names]
-        if _weighted(theirs) == _weighted(kinds):
-            fitting.append((theirs != kinds, names))
+        whole = list(published())
+        for names in (whole, [known for known in whole if not known[0].startswith(_AUXILIARY)]):
+            theirs = [kind.removesuffix("1x1") for _, kind in names]
+            if _weighted(theirs) == _weighted(kinds):
+                fitting.append((theirs != kinds, names))
     if not fitting:
         raise UserError(
             f"{network} has no published names: its layers with weights are in number and order "
@@ -174,14 +201,15 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
 
 
-def _check_shapes(entries: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    last = _layer(list(entries)[-1])
+def _check_shapes(
+    entries: Mapping[str, Tensor], given: Mapping[str, Tensor], scores: set[str]
+) -> None:
     for name, tensor in given.items():
         if tensor.shape != entries[name].shape:
             fix = (
                 "To keep the network's own last layer, for another number of classes, load with "
                 "skip_last=True"
-                if _layer(name) == last
+                if _layer(name) in scores
                 else "The checkpoint is that of another network, or of another width"
             )
             raise UserError(

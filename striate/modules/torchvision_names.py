@@ -27,6 +27,7 @@ RESNETS = {
 """Convolutions in a block, two in a basic one and three in a bottleneck; blocks in each stage."""
 
 _INCEPTIONS = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+_TAPPED = {"4a": "aux1", "4d": "aux2"}
 _INVERTED_RESIDUALS = 17
 _SQUARE = ("1x1", "5x5_1", "5x5_2", "3x3dbl_1", "3x3dbl_2", "3x3dbl_3", "_pool")
 _FACTORED = (
@@ -94,18 +95,33 @@ def _mobilenet_v2() -> Names:
 
 def _googlenet() -> Names:
     branches = ("branch1", "branch2.0", "branch2.1", "branch3.0", "branch3.1", "branch4.1")
-    inceptions = (f"inception{part}.{branch}" for part in _INCEPTIONS for branch in branches)
-    for prefix in ("conv1", "conv2", "conv3", *inceptions):
-        yield from ((f"{prefix}.conv", "conv"), (f"{prefix}.bn", "bn"))
+    for prefix in ("conv1", "conv2", "conv3"):
+        yield from _convolved(prefix)
+    for part in _INCEPTIONS:
+        for branch in branches:
+            yield from _convolved(f"inception{part}.{branch}")
+        if part in _TAPPED:
+            tap = _TAPPED[part]
+            yield from _convolved(f"{tap}.conv")
+            yield from ((f"{tap}.fc1", "fc"), (f"{tap}.fc2", "fc"))
     yield "fc", "fc"
 
 
+def _convolved(prefix: str) -> Names:
+    """A convolution and its normalisation."""
+    yield from ((f"{prefix}.conv", "conv"), (f"{prefix}.bn", "bn"))
+
+
 def _inception_v3() -> Names:
-    parts = ["Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1", "Conv2d_4a_3x3"]
-    for name, branches in _MIXED.items():
-        parts += [f"Mixed_{name}.branch{branch}" for branch in branches]
-    for part in parts:
-        yield from ((f"{part}.conv", "conv"), (f"{part}.bn", "bn"))
+    for part in ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "Conv2d_3b_1x1"):
+        yield from _convolved(part)
+    yield from _convolved("Conv2d_4a_3x3")
+    for part, branches in _MIXED.items():
+        for branch in branches:
+            yield from _convolved(f"Mixed_{part}.branch{branch}")
+        if part == "6e":
+            yield from (*_convolved("AuxLogits.conv0"), *_convolved("AuxLogits.conv1"))
+            yield "AuxLogits.fc", "fc"
     yield "fc", "fc"
 
 
@@ -116,6 +132,9 @@ TORCHVISION: dict[str, Callable[[], Names]] = {
     **{name: partial(_resnet, *shape) for name, shape in RESNETS.items()},
     "mobilenet_v2": _mobilenet_v2,
     "googlenet": _googlenet,
+    "googlenet_aux": _googlenet,
     "inception_v3": _inception_v3,
 }
-"""The networks that torchvision has, by the names of the zoo, which are its own."""
+"""The networks that torchvision has, by the names of the zoo.
+
+Auxiliary classifiers are among the names, whether the network of the zoo has them or not."""

@@ -31,12 +31,14 @@ TIMM: dict[str, tuple[str, dict[str, Any]]] = {
 TORCHVISION = (
     "alexnet",
     "googlenet",
+    "googlenet_aux",
     "inception_v3",
     "mobilenet_v2",
     *(f"resnet{depth}" for depth in RESNETS),
     *(f"resnet{depth}_a" for depth in (50, 101, 152)),
     *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn")),
 )
+KEYS = ("weight", "bias")
 DEEP = ("101", "152")
 LITTLE = "input 3x224x224 -> conv3-8 -> relu -> gap -> fc-2"
 
@@ -47,9 +49,10 @@ def theirs_on_meta(name: str, **settings: Any) -> nn.Module:
         if name in TIMM:
             known, more = TIMM[name]
             return timm.create_model(known, **more)
-        if name in ("googlenet", "inception_v3"):
-            settings = {"aux_logits": False, "init_weights": False, **settings}
-        module: nn.Module = getattr(models, name.removesuffix("_a"))(weights=None, **settings)
+        known = name.removesuffix("_aux").removesuffix("_a")
+        if known in ("googlenet", "inception_v3"):
+            settings = {"aux_logits": name != "googlenet", "init_weights": False, **settings}
+        module: nn.Module = getattr(models, known)(weights=None, **settings)
     if name.endswith("_a"):
         for part in module.modules():
             if isinstance(part, models.resnet.Bottleneck):
@@ -125,7 +128,7 @@ def test_same_outputs_and_statistics(name: str) -> None:
     size = 128 if name.startswith("inception") else 32 if name.startswith("vgg") else 64
     with torch.no_grad():
         agree(ours.eval()(images(size)), theirs.eval()(images(size)))
-        if not any(depth in name for depth in DEEP):
+        if not any(part in name for part in (*DEEP, "aux", "inception")):
             outputs = []
             for module in (ours, theirs):
                 torch.manual_seed(2)  # for the same dropouts
@@ -136,6 +139,37 @@ def test_same_outputs_and_statistics(name: str) -> None:
     assert found.keys() == state.keys()
     for key, tensor in found.items():
         torch.testing.assert_close(tensor, state[key])
+
+
+@pytest.mark.parametrize(
+    ("name", "taps"),
+    [
+        ("googlenet_aux", {"aux1": "aux_logits1", "aux2": "aux_logits2"}),
+        ("inception_v3", {"aux": "aux_logits"}),
+    ],
+)
+def test_same_auxiliary_outputs(name: str, taps: dict[str, str]) -> None:
+    """torchvision gives them in training only; its layers stay in evaluation here."""
+    ours, theirs = both(name, theirs_on_meta(name))
+    ours.eval()
+    theirs.eval().training = True
+    image = images(ours.graph.input[1])[:1]
+    with torch.no_grad():
+        found, expected = ours.outputs(image), theirs(image)
+    assert set(found) == {"output", *taps}
+    agree(found["output"], expected.logits)
+    for tap, name_there in taps.items():
+        agree(found[tap], getattr(expected, name_there))
+
+
+def test_auxiliary_classifiers_may_be_left_away() -> None:
+    lines = load_graph("inception_v3").source.text.splitlines()
+    network = on_meta("\n".join(line for line in lines if "tap aux" not in line))
+    network = network.to_empty(device="cpu")
+    theirs = theirs_on_meta("inception_v3").to_empty(device="cpu")
+    fill(theirs)
+    load_published(network, theirs.state_dict())
+    assert same(network, theirs.state_dict())
 
 
 def test_full_size() -> None:
@@ -268,6 +302,21 @@ def test_skip_last_keeps_the_networks_own_classes(published: Mapping[str, Tensor
     assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
     load_published(network, published, skip_last=True)
     assert same(network, {**published, **own})
+
+
+def test_skip_last_keeps_the_classes_of_auxiliary_classifiers_too() -> None:
+    theirs = theirs_on_meta("googlenet_aux").to_empty(device="cpu")
+    fill(theirs)
+    text = load_graph("googlenet_aux").source.text.replace("fc-1000", "fc-7")
+    network = build(text, seed=0)
+    with pytest.raises(UserError, match=r"^aux1\.fc2\.weight is 1000×1024 .* skip_last=True$"):
+        load_published(network, theirs.state_dict())
+    load_published(network, theirs.state_dict(), skip_last=True)
+    kept = {name for name, tensor in to_published(network).items() if tensor.shape[:1] == (7,)}
+    assert kept == {f"{layer}.{key}" for layer in ("aux1.fc2", "aux2.fc2", "fc") for key in KEYS}
+    weights = theirs.state_dict()
+    loaded = to_published(network).items()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in loaded if name not in kept)
 
 
 def test_weights_of_another_width(network: Network, published: Mapping[str, Tensor]) -> None:

@@ -249,6 +249,38 @@ class FCN8s(nn.Module):
         return self.crop(x, 31, image)
 
 
+class SegNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        c = [n // BY for n in (64, 128, 256, 512, 512)]
+        depths = (2, 2, 3, 3, 3)
+        self.encoder = nn.ModuleList(
+            nn.Sequential(self.unit(before, to), *(self.unit(to, to) for _ in range(n - 1)))
+            for before, to, n in zip([3, *c], c, depths, strict=False)
+        )
+        self.decoder = nn.ModuleList(
+            nn.Sequential(
+                *(self.unit(own, own) for _ in range(n - 1)),
+                self.unit(own, to) if level else conv(own, 11, 3),
+            )
+            for level, own, to, n in zip(range(5), c, [c[0], *c], depths, strict=False)
+        )[::-1]
+
+    @staticmethod
+    def unit(c: int, to: int) -> nn.Module:
+        return nn.Sequential(conv(c, to, 3, bias=False), nn.BatchNorm2d(to), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        found = []
+        for part in self.encoder:
+            volume = part(x)
+            x, indices = F.max_pool2d(volume, 2, ceil_mode=True, return_indices=True)
+            found.append((indices, volume.shape[2:]))
+        for part, (indices, size) in zip(self.decoder, reversed(found), strict=True):
+            x = part(F.max_unpool2d(x, indices, 2, output_size=size))
+        return x
+
+
 class Turned(nn.Module):
     """Filters turned one by one, their slices moved on: N×C×T×H×W to N×C'×4×H'×W', T 1 or 4."""
 
@@ -295,6 +327,7 @@ REFERENCES: dict[str, tuple[Callable[[], nn.Module], str, tuple[int, int, int]]]
     "shufflenet": (shufflenet, zoo.read("shufflenet").text, (3, 64, 64)),
     "unet": (UNet, narrow("unet"), (1, 572, 572)),
     "fcn8s": (FCN8s, narrow("fcn8s"), (3, 500, 500)),
+    "segnet": (SegNet, narrow("segnet"), (3, 360, 480)),
     "p4cnn": (p4cnn, zoo.read("p4cnn").text, (1, 28, 28)),
 }
 

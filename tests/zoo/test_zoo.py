@@ -33,10 +33,18 @@ def test_all_that_the_readme_promises_are_there() -> None:
     ]
     assert zoo.names() == [
         *("alexnet", "alexnet_2012", "allcnn_c", "autoencoder", "fcn8s", "googlenet"),
-        *("inception_v3", "lenet5", "mobilenet_v1", "mobilenet_v2", "nin", "p4cnn"),
+        *(
+            "googlenet_aux",
+            "inception_v3",
+            "lenet5",
+            "mobilenet_v1",
+            "mobilenet_v2",
+            "nin",
+            "p4cnn",
+        ),
         *("quick", "quick_grey"),
         *resnets,
-        *("se_resnet50", "shufflenet", "unet"),
+        *("se_resnet50", "segnet", "shufflenet", "unet"),
         *("vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
         "zfnet",
     ]
