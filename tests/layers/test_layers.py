@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -253,3 +255,17 @@ def test_every_word_names_one_kind_and_every_setting_a_field() -> None:
         assert {name for name, _ in kind.flags.values()} <= names
         assert kind.example
         assert kind.summary
+
+
+def test_the_kind_that_contributing_shows_is_the_real_one() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    python = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    files = ("striate/layers/shuffling.py", "tests/layers/test_shuffling.py")
+    assert python == [(root / file).read_text(encoding="utf-8") for file in files]
+    diffs = "".join(re.findall(r"^```diff\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
+    added = re.findall(r"^[+ ](.+)$", diffs, re.MULTILINE)
+    shown = [root / "striate/layers/__init__.py", root / "docs/notation.md"]
+    lines = "\n".join(path.read_text(encoding="utf-8") for path in shown).splitlines()
+    assert len(added) == 4
+    assert set(added) <= set(lines)
