@@ -73,7 +73,7 @@ def _large(graph: Graph, late: list[Node], share: float) -> str:
     height, width = (max(int(each[axis].fewest) for each in fields) for axis in (0, 1))
     return (
         f"{written(graph, late[0])} meets units that already see {sees} of an image of "
-        f"{graph.input[1]}×{graph.input[2]}: from here on filters add no context "
+        f"{graph.input[1]}×{graph.input[2]}: in its middle, filters add no context from here on "
         f"({times(len(late), 'layer')} with {share:.0%} of the convolutions' parameters). Take "
         f"images of {height}×{width}, or fewer layers, pools and strides before it"
     )

@@ -19,15 +19,15 @@ def test_filters_that_add_no_context(told) -> None:
     assert (lint.level, lint.line, lint.column) == ("note", 2, 5)
     assert lint.layers == ("conv17", "conv18", "conv19", "conv20")
     assert lint.message == (
-        "conv3-8 meets units that already see 33 rows and columns of an image of 32×32: from here "
-        "on filters add no context (4 layers with 21% of the convolutions' parameters). Take "
-        "images of 39×39, or fewer layers, pools and strides before it"
+        "conv3-8 meets units that already see 33 rows and columns of an image of 32×32: in its "
+        "middle, filters add no context from here on (4 layers with 21% of the convolutions' "
+        "parameters). Take images of 39×39, or fewer layers, pools and strides before it"
     )
 
 
 def test_vgg16_on_small_images(told) -> None:
     assert told("vgg16", BEYOND) == []
-    text = str(load_graph("vgg16").source.text).replace("3x224x224", "3x32x32")
+    text = load_graph("vgg16").source.text.replace("3x224x224", "3x32x32")
     (lint,) = told(text, BEYOND)
     assert lint.layers[0] == "stage4.conv1"
     assert "already see 44 rows" in lint.message
