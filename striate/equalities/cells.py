@@ -27,6 +27,8 @@ _MOST_CELLS = 2500
 _MOST_NUMBERED = 700
 _LOW, _HIGH = (0xE0, 0x8A, 0x3C), (0x3C, 0x8D, 0xD0)
 _LINE = "#c4c4c4"
+_MARK = "#b3261e"
+_SHEET = 5
 _MARGIN = 16.0
 _GAP = 12.0
 
@@ -55,37 +57,43 @@ def cells(
     cell: float = 22.0,
     *,
     marked: Sequence[tuple[int, int]] = (),
-    mark: str = "#b3261e",
     colour: Colour | None = None,
     blocks: tuple[int, int] | None = None,
+    behind: int = 0,
     faint: bool = True,
 ) -> Tile:
     """A two-dimensional tensor as a grid under its name: numbers where there is room for them.
 
     `marked` cells are framed together. `colour` gives the fill of a cell in place of its value's.
-    Lines divide the grid into `blocks` of so many rows and columns. Zeros are written grey if
-    `faint`. Very large matrices are drawn as pictures.
+    Lines divide the grid into `blocks` of so many rows and columns. The edges of as many grids as
+    `behind` says look out behind it. Zeros are written grey if `faint`. Very large matrices are
+    drawn as pictures.
     """
     rows, columns = matrix.shape
-    top = 16.0 if name else 0.0
+    top = (16.0 if name else 0.0) + behind * _SHEET
     values = matrix.tolist()
     largest = float(matrix.abs().max()) if matrix.numel() else 0.0
+    fill = colour or (lambda i, j: shade(values[i][j], largest))
     shapes: list[Shape] = [Text(0, 10, name, 10, colour=GREY)] if name else []
+    for at in range(behind * _SHEET, 0, -_SHEET):
+        shapes.append(Rect(at, top - at, columns * cell, rows * cell, "#f4f4f4", "#999999"))
     if rows * columns > _MOST_CELLS:
-        shapes.append(Image(0, top, columns * cell, rows * cell, _png(matrix, largest), False))
+        fills = [[fill(i, j) for j in range(columns)] for i in range(rows)]
+        shapes.append(Image(0, top, columns * cell, rows * cell, _png(fills), False))
     else:
-        for i, row in enumerate(values):
-            for j, value in enumerate(row):
-                fill = colour(i, j) if colour else shade(value, largest)
-                shapes.append(Rect(j * cell, top + i * cell, cell, cell, fill, _LINE, 0.6))
+        shapes += [
+            Rect(j * cell, top + i * cell, cell, cell, fill(i, j), _LINE, 0.6)
+            for i in range(rows)
+            for j in range(columns)
+        ]
         if cell >= 12 and rows * columns <= _MOST_NUMBERED:
             shapes += _numbers(values, cell, top, faint)
     if blocks:
         shapes += _divisions((rows, columns), blocks, cell, top)
     shapes.append(Rect(0, top, columns * cell, rows * cell, stroke="#777777", line_width=1))
     if marked:
-        shapes.append(_frame(marked, cell, top, mark))
-    width = max(columns * cell, text_width(name, 10))
+        shapes.append(_frame(marked, cell, top))
+    width = max(columns * cell + behind * _SHEET, text_width(name, 10))
     return Tile(width, top + rows * cell, tuple(shapes))
 
 
@@ -106,11 +114,12 @@ def _divisions(
     size: tuple[int, int], blocks: tuple[int, int], cell: float, top: float
 ) -> list[Shape]:
     height, width = size[0] * cell, size[1] * cell
+    pen = min(1.2, cell / 8)
     across = [top + i * cell for i in range(blocks[0], size[0], blocks[0])]
     down = [j * cell for j in range(blocks[1], size[1], blocks[1])]
     return [
-        *(Line(((0, y), (width, y)), "#555555", 1.2) for y in across),
-        *(Line(((x, top), (x, top + height)), "#555555", 1.2) for x in down),
+        *(Line(((0, y), (width, y)), "#555555", pen) for y in across),
+        *(Line(((x, top), (x, top + height)), "#555555", pen) for x in down),
     ]
 
 
@@ -118,7 +127,7 @@ def _number(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
-def _frame(marked: Sequence[tuple[int, int]], cell: float, top: float, colour: str) -> Rect:
+def _frame(marked: Sequence[tuple[int, int]], cell: float, top: float) -> Rect:
     rows, columns = zip(*marked, strict=True)
     first, left = min(rows), min(columns)
     return Rect(
@@ -126,16 +135,15 @@ def _frame(marked: Sequence[tuple[int, int]], cell: float, top: float, colour: s
         top + first * cell,
         (max(columns) - left + 1) * cell,
         (max(rows) - first + 1) * cell,
-        stroke=colour,
+        stroke=_MARK,
         line_width=2.2,
     )
 
 
-def _png(matrix: Tensor, largest: float) -> bytes:
-    rows, columns = matrix.shape
-    colours = [shade(value, largest) for row in matrix.tolist() for value in row]
-    picture = Pictures.new("RGB", (columns, rows))
-    picture.putdata([tuple(bytes.fromhex(colour[1:])) for colour in colours])
+def _png(fills: list[list[str]]) -> bytes:
+    """Colours as a picture of one pixel a cell."""
+    picture = Pictures.new("RGB", (len(fills[0]), len(fills)))
+    picture.putdata([tuple(bytes.fromhex(fill[1:])) for row in fills for fill in row])
     return _saved(picture)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from colorsys import hls_to_rgb
+
+import torch
 from torch import Tensor
 
 from striate.drawing.scene import Scene
@@ -15,8 +19,11 @@ _COLOURS = (
     *("#8ec5ef", "#f5b878", "#9ad9b4", "#d9a5d3", "#f2e07c", "#b3b6e8", "#ef9a8f", "#a9dede"),
     "#cfc4a3",
 )
-_MOST_CHANNELS = 4
+"""Those of a 3×3 filter; larger ones take theirs from all around the circle."""
+_CELL = 22.0
 _WIDEST = 620.0
+_MOST_ROWS = 14
+_MOST_BEHIND = 3
 
 
 def im2col(case: Case, found: Equality) -> Scene:
@@ -43,14 +50,13 @@ def im2col(case: Case, found: Equality) -> Scene:
     )
     given = row(
         [
-            _volume(case.padded(), f"image {_size(case)}", 22, marked=taps),
+            _volume(case.padded(), f"image {_size(case)}", marked=taps),
             sign("*"),
-            _volume(case.weight[:, 0], "filters", 22),
+            _volume(case.weight[:, 0], "filters"),
             sign("="),
             _volume(
                 product.view(case.output_shape),
                 "output before the bias",
-                22,
                 marked=[divmod(step, case.output_shape[2])],
             ),
         ],
@@ -62,31 +68,30 @@ def im2col(case: Case, found: Equality) -> Scene:
 def toeplitz(case: Case, found: Equality) -> Scene:
     """The matrix with a colour for each weight, times the image as a column."""
     matrix = found.matrices["matrix"]
-    taps = _which_weight(case)
+    taps = _which_weight(case).int().tolist()
     cell = _cell(matrix.shape[1] + 8)
-
-    def colour(i: int, j: int) -> str:
-        which = int(taps[i, j])
-        return _COLOURS[which % len(_COLOURS)] if which >= 0 else "#ffffff"
-
     size = case.weight.shape[3]
-
-    def filter_colour(i: int, j: int) -> str:
-        return _COLOURS[(i * size + j) % len(_COLOURS)]
-
-    named = f"matrix {show(tuple(matrix.shape))}: a colour for each weight"
+    colours = (*_colours(case.weight[0, 0].numel()), "#ffffff")
+    named = f"matrix {show(tuple(matrix.shape))}: a colour for each place in the filter"
     blocks = (case.output_shape[2], case.shape[2])
     given = row(
         [
-            cells(case.weight[0, 0], "filter", 22, colour=filter_colour, faint=False),
+            cells(
+                case.weight[0, 0],
+                "filter",
+                _CELL,
+                colour=lambda i, j: colours[i * size + j],
+                faint=False,
+            ),
             sign("over", 12),
-            _volume(case.image, f"image {_size(case)}", 22),
+            _volume(case.image, f"image {_size(case)}"),
         ],
         20,
     )
+    large = cells(matrix, named, cell, colour=lambda i, j: colours[taps[i][j]], blocks=blocks)
     product = row(
         [
-            stacked([given, cells(matrix, named, cell, colour=colour, blocks=blocks)], 30),
+            stacked([given, large], 30),
             sign("·"),
             cells(found.matrices["image"], "image", cell),
             sign("="),
@@ -107,27 +112,27 @@ def backward(case: Case, found: Equality) -> Scene:
     apart[:: rows.stride, :: columns.stride] = found.matrices["gradient"][0]
     given = row(
         [
-            _volume(found.matrices["gradient"], "gradient of the output", 22),
-            cells(case.weight[0, 0], "filter", 22),
+            _volume(found.matrices["gradient"], "gradient of the output"),
+            _volume(case.weight[0], "filter"),
         ],
         30,
     )
     first = row(
         [
-            _volume(found.matrices["stretched"], "the gradient, zeros between and around", 22),
+            _volume(found.matrices["stretched"], "the gradient, zeros between and around"),
             sign("*"),
-            cells(found.matrices["turned"][0, 0], "filter, turned", 22),
+            _volume(found.matrices["turned"][0], "filter, turned"),
             sign("="),
-            _volume(image.right, "gradient of the image", 22),
+            _volume(image.right, "gradient of the image"),
         ]
     )
     second = row(
         [
-            _volume(found.matrices["padded"], "the image with its padding", 22),
+            _volume(found.matrices["padded"], "the image with its padding"),
             sign("*"),
-            cells(apart, "the gradient as a filter", 22),
+            cells(apart, "the gradient as a filter", _CELL),
             sign("="),
-            cells(weight.right[0, 0], "gradient of the weights", 22),
+            _volume(weight.right[0], "gradient of the weights"),
         ]
     )
     return slide(
@@ -145,20 +150,20 @@ def pointwise(case: Case, found: Equality) -> Scene:
     read = (middle[0] * rows.stride, middle[1] * columns.stride)
     product = row(
         [
-            cells(found.matrices["weights"], "weights", 22),
+            cells(found.matrices["weights"], "weights", _CELL),
             sign("·"),
-            cells(pixel, "pixel", 22, marked=[(i, 0) for i in range(len(pixel))]),
+            cells(pixel, "pixel", _CELL, marked=[(i, 0) for i in range(len(pixel))]),
             sign("+"),
-            cells(case.bias[:, None], "bias", 22),
+            cells(case.bias[:, None], "bias", _CELL),
             sign("="),
-            cells(output[:, middle[0], middle[1]][:, None], "output", 22),
+            cells(output[:, middle[0], middle[1]][:, None], "output", _CELL),
         ]
     )
     volumes = row(
         [
-            _volume(case.image, f"image {_size(case)}", 22, marked=[read]),
+            _volume(case.image, f"image {_size(case)}", marked=[read]),
             sign("→"),
-            _volume(output, f"output {show(tuple(output.shape))}", 22, marked=[middle]),
+            _volume(output, f"output {show(tuple(output.shape))}", marked=[middle]),
         ],
         20,
     )
@@ -168,23 +173,23 @@ def pointwise(case: Case, found: Equality) -> Scene:
 def flip(case: Case, found: Equality) -> Scene:
     """What a single 1 becomes under both, and the two filters."""
     matrices = found.matrices
-    impulse = cells(matrices["impulse"][0], "image: a single 1", 22)
+    impulse = cells(matrices["impulse"][0], "image: a single 1", _CELL)
     convolution = row(
         [
             impulse,
             sign("*"),
-            cells(matrices["filter"][0, 0], "filter", 22),
+            cells(matrices["filter"][0, 0], "filter", _CELL),
             sign("="),
-            cells(matrices["convolution"][0], "convolution: the filter itself", 22),
+            cells(matrices["convolution"][0], "convolution: the filter itself", _CELL),
         ]
     )
     correlation = row(
         [
             impulse,
             sign("*"),
-            cells(matrices["filter"][0, 0], "filter", 22),
+            cells(matrices["filter"][0, 0], "filter", _CELL),
             sign("="),
-            cells(matrices["correlation"][0], "correlation: the filter turned", 22),
+            cells(matrices["correlation"][0], "correlation: the filter turned", _CELL),
         ]
     )
     return slide(
@@ -246,26 +251,19 @@ def _size(case: Case) -> str:
 
 
 def _cell(columns: int) -> float:
-    return max(3.0, min(22.0, _WIDEST / columns))
+    return max(3.0, min(_CELL, _WIDEST / columns))
 
 
-def _volume(
-    tensor: Tensor,
-    name: str,
-    cell: float,
-    marked: list[tuple[int, int]] | None = None,
-) -> Tile:
-    """The first channels of a volume under each other."""
-    smaller = min(cell, _WIDEST / 2 / max(tensor.shape[1:]))
-    shown = list(tensor[:_MOST_CHANNELS])
-    more = len(tensor) - len(shown)
-    title = f"{name}, {len(shown)} of {len(tensor)} channels" if more else name
-    return stacked(
-        [
-            cells(channel, title if index == 0 else "", smaller, marked=marked or ())
-            for index, channel in enumerate(shown)
-        ]
-    )
+def _volume(tensor: Tensor, name: str, marked: Sequence[tuple[int, int]] = ()) -> Tile:
+    """A volume: its channels under each other if they are few, else the first before the others."""
+    channels, height, width = tensor.shape
+    cell = min(_CELL, _WIDEST / 2 / max(height, width))
+    if channels * height <= _MOST_ROWS:
+        names = [name, *[""] * (channels - 1)]
+        tiles = zip(tensor, names, strict=True)
+        return stacked([cells(channel, text, cell, marked=marked) for channel, text in tiles])
+    named = f"{name}, 1 of {channels}" if channels > 1 else name
+    return cells(tensor[0], named, cell, marked=marked, behind=min(channels - 1, _MOST_BEHIND))
 
 
 def _taps(case: Case, step: int) -> list[tuple[int, int]]:
@@ -279,9 +277,16 @@ def _taps(case: Case, step: int) -> list[tuple[int, int]]:
     ]
 
 
+def _colours(count: int) -> tuple[str, ...]:
+    """So many colours that neighbours are told apart."""
+    if count <= len(_COLOURS):
+        return _COLOURS[:count]
+    around = (hls_to_rgb(0.618 * index % 1, 0.75, 0.7) for index in range(count))
+    return tuple("#" + "".join(f"{round(255 * c):02x}" for c in colour) for colour in around)
+
+
 def _which_weight(case: Case) -> Tensor:
     """The index of the weight of a filter at each entry of the Toeplitz matrix, or −1."""
-    size = case.weight[0, 0].numel()
-    index = (case.weight.new_ones(case.weight.shape).flatten(2).cumsum(2)).view_as(case.weight)
+    index = torch.ones_like(case.weight).flatten(2).cumsum(2).view_as(case.weight)
     numbered = Case(case.layer, case.image, index, case.bias)
-    return (toeplitz_matrix(numbered) - 1).clamp(max=size - 1)
+    return toeplitz_matrix(numbered) - 1
