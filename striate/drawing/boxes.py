@@ -102,8 +102,8 @@ def row(boxes: Sequence[Box], gap: float) -> Box:
 _BRACKET = 17.0
 
 
-def repeated(box: Box, count: int) -> Box:
-    """The box with a bracket and `×N` under it."""
+def bracketed(box: Box, text: str) -> Box:
+    """The box with a bracket and a text under it."""
     y = box.below + 3
     inset = min(3.0, box.width / 8)
     left, right = inset, box.width - inset
@@ -111,8 +111,13 @@ def repeated(box: Box, count: int) -> Box:
     shapes = (
         *box.shapes,
         Line(points, GREY, 0.8),
-        Text(box.width / 2, y + 14, f"×{count}", 10, "middle", bold=True),
+        Text(box.width / 2, y + 14, text, 10, "middle", bold=True),
     )
     return Box(
         box.width, box.above, box.below + _BRACKET, shapes, box.enter, box.leave, head=box.head
     )
+
+
+def repeated(box: Box, count: int) -> Box:
+    """The box with a bracket and `×N` under it."""
+    return bracketed(box, f"×{count}")

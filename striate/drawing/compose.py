@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from striate.drawing.boxes import Box, repeated, row, wire
+from striate.drawing.boxes import Box, bracketed, repeated, row, wire
 from striate.drawing.forks import fork
 from striate.drawing.parts import (
     Block,
@@ -13,13 +13,16 @@ from striate.drawing.parts import (
     Fold,
     Fork,
     Piece,
+    Side,
     Stage,
+    end_of,
     last_stage,
     main_branch,
     stages,
     tell,
 )
 from striate.drawing.scene import GREY, Rect, Shape, Text, text_width
+from striate.drawing.sides import side
 from striate.drawing.style import INPUT, Scale, look, scale_for
 from striate.drawing.volumes import chip, chip_width, notes_of, volume
 from striate.graph.nodes import Graph
@@ -68,13 +71,20 @@ class Composer:
                 if self.cards:
                     return self._card_and_volume((piece,), "", drop)
                 return row([self._open_fork(piece, drop), self._volume(join, drop)], VOLUME_GAP)
-            case Block(title, chain):
+            case Block(title, chain, shared):
                 if self.cards:
                     return self._card_and_volume(chain, title, drop)
-                return row([self.trunk(inner, drop) for inner in chain], VOLUME_GAP)
+                opened = row([self.trunk(inner, drop) for inner in chain], VOLUME_GAP)
+                return bracketed(opened, title) if shared else opened
+            case Side(name, chain):
+                low = max(map(self.reach, chain), default=0)
+                own = self._chips(chain) if self.cards and chain else self._branch(chain, low)
+                return side(own, name)
 
     def reach(self, piece: Piece) -> float:
         """How far under the axis the volumes reach whose labels stand in the main line's row."""
+        if isinstance(piece, Side):
+            return 0
         if isinstance(piece, Fold) or (isinstance(piece, Block) and not self.cards):
             return max(self.reach(inner) for inner in piece.chain)
         own = self.scale.cuboid(last_stage(piece).output).half
@@ -101,7 +111,8 @@ class Composer:
         return row([self.trunk(piece, drop) for piece in chain], VOLUME_GAP) if chain else None
 
     def _card_and_volume(self, chain: Chain, title: str, drop: float) -> Box:
-        last = last_stage(chain[-1])
+        last = end_of(chain)
+        assert last is not None
         told = tell(self.graph, last)
         cuboid = self.scale.cuboid(last.output)
         given = volume(cuboid, look(last.node.layer), "", [show(last.output)], told, drop)
@@ -121,8 +132,11 @@ class Composer:
                 kind, note = join.node.kind, " · ".join(join.folded)
                 told = tell(self.graph, join)
                 return fork(boxes, main_branch(piece), kind, note, told, _CHIP_BRANCH_GAP)
-            case Block(_, chain):
-                return self._chips(chain)
+            case Block(title, chain, shared):
+                opened = self._chips(chain)
+                return bracketed(opened, title) if shared else opened
+            case Side(name, chain):
+                return side(self._chips(chain) if chain else None, name)
 
 
 def composer(graph: Graph, trunk: Chain) -> Composer:
@@ -145,6 +159,8 @@ def _rows(chain: Chain) -> int:
     for piece in chain:
         if isinstance(piece, Fork):
             most = max(most, sum(_rows(branch) for branch in piece.branches if branch))
+        elif isinstance(piece, Side):
+            most = max(most, 1 + _rows(piece.chain)) if piece.chain else most
         elif not isinstance(piece, Stage):
             most = max(most, _rows(piece.chain))
     return most
@@ -153,7 +169,7 @@ def _rows(chain: Chain) -> int:
 def _is_composite(piece: Piece) -> bool:
     if isinstance(piece, Fold):
         return any(_is_composite(inner) for inner in piece.chain)
-    return not isinstance(piece, Stage)
+    return not isinstance(piece, Stage | Side)
 
 
 def card(inside: Box, title: str) -> Box:

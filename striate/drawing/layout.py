@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
-from striate.drawing import forks
+from striate.drawing import forks, sides
 from striate.drawing.boxes import WIRE_WIDTH, Box, row, wire
 from striate.drawing.compose import VOLUME_GAP, Composer, composer
-from striate.drawing.parts import Chain, last_stage, pieces, stages, summary
+from striate.drawing.parts import Chain, end_of, pieces, stages, summary
 from striate.drawing.scene import GREY, Rect, Scene, Shape, Text, shortened, text_width
 from striate.drawing.style import INPUT, LOOKS, MERGE, Look, look, shade
 from striate.graph.nodes import Graph
@@ -72,8 +73,8 @@ def _is_new_stage(made: Composer, trunk: Chain, index: int) -> bool:
     """Whether the piece at an index (the image is 0) gives another size than the one before."""
     if index < 2:
         return True
-    before, now = (last_stage(trunk[i]).output[1:] for i in (index - 2, index - 1))
-    return before != now
+    before, now = (end_of(trunk[:count]) for count in (index - 1, index))
+    return (before.output[1:] if before else None) != (now.output[1:] if now else None)
 
 
 _MISPLACED = 0.06
@@ -143,6 +144,7 @@ def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[
     joins = {stage.node.kind for stage in every if stage.node.layer.role == "merge"}
     entries = [(_legend_name(kind, joins), kind.fill, "") for kind in LOOKS if kind in used]
     entries += [(_JOINS[kind], "", kind) for kind in _JOINS if kind in joins]
+    entries += [("side output", "", "tap")] if made.graph.taps else []
     shapes: list[Shape] = []
     x = _MARGIN
     for name, fill, join in entries:
@@ -153,7 +155,8 @@ def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[
         if fill:
             shapes.append(Rect(x, y, 11, 9, fill, shade(fill, -0.45), WIRE_WIDTH, 1))
         else:
-            shapes += forks.sample(join, x + 6, y + 4.5)
+            draw = sides.sample if join == "tap" else partial(forks.sample, join)
+            shapes += draw(x + 6, y + 4.5)
         shapes.append(Text(x + 16, y + 8, name, 8.5, colour=GREY))
         x += needed
     rule = "edges to scale by the square root of height, width and channels"

@@ -12,7 +12,8 @@ from itertools import groupby
 
 from striate.drawing.labels import big
 from striate.graph.nodes import Graph, Leaf, Node, Parallel, Part, Repeat, Series
-from striate.layers import Shape, product, show
+from striate.graph.nodes import Side as SidePart
+from striate.layers import Shape, Unpool, product, show
 from striate.layers.compact import compact
 from striate.layers.pointwise import Identity
 
@@ -26,6 +27,8 @@ class Stage:
     node: Node
     before: tuple[Node, ...] = ()
     after: tuple[Node, ...] = ()
+    note: str = ""
+    """What it shares with another stage: `indices p1`, `weights stem`."""
 
     @property
     def output(self) -> Shape:
@@ -61,9 +64,18 @@ class Fork:
 
 @dataclass(frozen=True)
 class Block:
-    """The use of a definition."""
+    """The use of a definition, or a part whose weights are `shared` with another."""
 
     title: str
+    chain: Chain
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Side:
+    """A tap: the way from the main line to a side output, empty where it is the value itself."""
+
+    name: str
     chain: Chain
 
 
@@ -75,13 +87,13 @@ class Fold:
     count: int
 
 
-Piece = Stage | Fork | Block | Fold
+Piece = Stage | Fork | Block | Fold | Side
 Chain = tuple[Piece, ...]
 
 
 def pieces(graph: Graph) -> Chain:
     """The chain of a whole network."""
-    return _chain(graph, graph.structure.parts)
+    return _chain(_Ties(graph), graph.structure.parts)
 
 
 def stages(chain: Chain) -> Iterator[Stage]:
@@ -94,26 +106,38 @@ def stages(chain: Chain) -> Iterator[Stage]:
                 for branch in branches:
                     yield from stages(branch)
                 yield join
-            case Block() | Fold():
+            case Block() | Fold() | Side():
                 yield from stages(piece.chain)
 
 
+def end_of(chain: Chain) -> Stage | None:
+    """The stage whose volume a chain gives; None where it has none but those of taps."""
+    for piece in reversed(chain):
+        match piece:
+            case Stage():
+                return piece
+            case Fork():
+                return piece.join
+            case Block() | Fold() if (end := end_of(piece.chain)) is not None:
+                return end
+    return None
+
+
 def last_stage(piece: Piece) -> Stage:
-    """The stage whose volume a piece gives."""
-    while not isinstance(piece, Stage):
-        piece = piece.join if isinstance(piece, Fork) else piece.chain[-1]
-    return piece
+    """The stage whose volume a piece of the main line gives."""
+    end = end_of((piece,))
+    assert end is not None
+    return end
 
 
 def main_branch(fork: Fork) -> int | None:
     """The branch that stays on the axis, the others going around it: a sum's longest, the one that
     a gate of 1×1 multiplies, or the only one that is no identity. None when all are drawn as
     equals."""
-    gated = [
-        not branch or last_stage(branch[-1]).output == fork.join.output for branch in fork.branches
-    ]
-    if fork.join.node.kind == "multiply" and not all(gated):
-        return gated.index(True)
+    ends = [end_of(branch) for branch in fork.branches]
+    full = [end is None or end.output == fork.join.output for end in ends]
+    if fork.join.node.kind == "multiply" and not all(full):
+        return full.index(True)
     lengths = [_length(branch) for branch in fork.branches]
     most = max(lengths)
     if not most or (fork.join.node.kind == "concat" and sum(map(bool, lengths)) > 1):
@@ -142,6 +166,7 @@ def tell(graph: Graph, stage: Stage) -> str:
     return "\n".join(
         f"{node.name}: {compact(node.layer)} → {show(node.output)}"
         + (f", {count:,} parameters" if (count := parameters(graph, node)) else "")
+        + (f", the weights of {node.weights}" if node.weights else "")
         for node in stage.nodes
     )
 
@@ -159,15 +184,56 @@ def summary(graph: Graph) -> str:
     return f"{ends} · {weights:,} parameters · {big(macs)} MACs"
 
 
-def _chain(graph: Graph, parts: tuple[Part, ...], *, inside: bool = False) -> Chain:
-    return _folded(_Gatherer(graph, inside).gather(parts))
+class _Ties:
+    """A graph, with what its parts share with each other."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.shared = frozenset(_shared(graph.structure))
+        """Full names of the parts that are used again."""
+        unpools = ((i, node) for i, node in enumerate(graph) if isinstance(node.layer, Unpool))
+        self.pools = {i: node.inputs[1] for i, node in unpools}
+        """The pool of each unpool."""
+
+    def note(self, index: int) -> str:
+        """What a single layer shares with another."""
+        node = self.graph.nodes[index]
+        if index in self.pools or index in self.pools.values():
+            return f"indices {_label(self.graph.nodes[self.pools.get(index, index)].name)}"
+        return f"weights {_label(node.name)}" if node.name in self.shared else ""
+
+
+def _shared(part: Part) -> Iterator[str]:
+    match part:
+        case Series(parts, again=again):
+            yield from (again,) if again else ()
+            inner: tuple[Part, ...] = parts
+        case Parallel(branches):
+            inner = branches
+        case Repeat(rounds):
+            inner = rounds
+        case SidePart(body):
+            inner = (body,)
+        case Leaf():
+            inner = ()
+    for each in inner:
+        yield from _shared(each)
+
+
+def _label(name: str) -> str:
+    """The last part of a full name."""
+    return name.rpartition(".")[2]
+
+
+def _chain(ties: _Ties, parts: tuple[Part, ...], *, inside: bool = False) -> Chain:
+    return _folded(_Gatherer(ties, inside).gather(parts))
 
 
 class _Gatherer:
     """Collects the pieces of one chain, joining small layers to the volume before or after."""
 
-    def __init__(self, graph: Graph, inside: bool) -> None:
-        self.graph = graph
+    def __init__(self, ties: _Ties, inside: bool) -> None:
+        self.ties = ties
         self.inside = inside
         """Whether this is part of a block or a fork, where definitions are no blocks."""
         self.found: list[Piece] = []
@@ -185,18 +251,20 @@ class _Gatherer:
     def _part(self, part: Part) -> None:
         match part:
             case Leaf(index):
-                self._node(self.graph.nodes[index])
-            case Series(parts, _, definition):
-                self._series(parts, definition)
+                self._node(self.ties.graph.nodes[index], self.ties.note(index))
+            case Series():
+                self._series(part)
             case Repeat(rounds):
                 self._repeat(rounds)
             case Parallel(branches, join):
-                chains = tuple(_chain(self.graph, branch.parts, inside=True) for branch in branches)
-                self._add(Fork(chains, Stage(self.graph.nodes[join])))
+                chains = tuple(_chain(self.ties, branch.parts, inside=True) for branch in branches)
+                self._add(Fork(chains, Stage(self.ties.graph.nodes[join])))
+            case SidePart(body, tap):
+                self._add(Side(tap, _chain(self.ties, body.parts, inside=True)))
 
-    def _node(self, node: Node) -> None:
+    def _node(self, node: Node, note: str) -> None:
         if node.layer.role not in _FOLDED_ROLES:
-            self._add(Stage(node))
+            self._add(Stage(node, note=note))
         elif not self.found:
             self.waiting.append(node)
         elif not self._attach(node):
@@ -217,32 +285,45 @@ class _Gatherer:
                 return False
         return True
 
-    def _series(self, parts: tuple[Part, ...], definition: str) -> None:
-        if not definition or self.inside:
-            for part in parts:
+    def _series(self, series: Series) -> None:
+        if series.again or series.name in self.ties.shared:
+            self._shared(series)
+            return
+        if not series.definition or self.inside:
+            for part in series.parts:
                 self._part(part)
             return
-        whole = _chain(self.graph, parts, inside=True)
-        if len(whole) == 1 and isinstance(whole[0], Stage):
-            for part in parts:
+        whole = _chain(self.ties, series.parts, inside=True)
+        opened = _chain(self.ties, series.parts)
+        if end_of(whole) is None or (len(whole) == 1 and isinstance(whole[0], Stage)):
+            for part in series.parts:
                 self._part(part)
-            return
-        opened = _chain(self.graph, parts)
-        if _composites(opened) > 1:
+        elif _composites(opened) > 1:
             for piece in opened:
                 self._add(piece)
         else:
-            self._add(Block(definition, whole))
+            self._add(Block(series.definition, whole))
+
+    def _shared(self, series: Series) -> None:
+        """A part that is used again, or such a use: a single layer with a note, or a block."""
+        match series.parts:
+            case (Leaf(index),) if series.again:
+                self._node(self.ties.graph.nodes[index], f"weights {_label(series.again)}")
+            case parts:
+                whole = _chain(self.ties, parts, inside=True)
+                title = f"again {_label(series.again)}" if series.again else _label(series.name)
+                if end_of(whole) is not None:
+                    self._add(Block(title, whole, shared=True))
 
     def _repeat(self, rounds: tuple[Series, ...]) -> None:
-        chains = [(_round(self.graph, one, self.inside), one) for one in rounds]
+        chains = [(_chain(self.ties, (one,), inside=self.inside), one) for one in rounds]
         for _, same in groupby(chains, key=lambda pair: _key(pair[0])):
             (chain, first), *rest = same
             if rest and chain:
                 self._add(Fold(chain, 1 + len(rest)))
             else:
                 for one in (first, *(series for _, series in rest)):
-                    self._series(one.parts, one.definition)
+                    self._series(one)
 
     def _add(self, piece: Piece) -> None:
         if self.waiting:
@@ -260,14 +341,9 @@ def _composites(chain: Chain) -> int:
     return sum(
         piece.count * _composites(piece.chain)
         if isinstance(piece, Fold)
-        else not isinstance(piece, Stage)
+        else not isinstance(piece, Stage | Side)
         for piece in chain
     )
-
-
-def _round(graph: Graph, series: Series, inside: bool) -> Chain:
-    """The chain of one repetition, which may itself be the use of a definition."""
-    return _chain(graph, (series,), inside=inside)
 
 
 def _folded(chain: Chain) -> Chain:
@@ -301,10 +377,12 @@ def _piece_key(piece: Piece) -> Hashable:
     match piece:
         case Stage():
             layers = tuple(node.layer for node in piece.nodes)
-            return "stage", layers, len(piece.before), piece.output
+            return "stage", layers, len(piece.before), piece.output, piece.note
         case Fork(branches, join):
             return "fork", tuple(_key(branch) for branch in branches), _piece_key(join)
         case Block(title, chain):
             return "block", title, _key(chain)
         case Fold(chain, count):
             return "fold", count, _key(chain)
+        case Side(name, chain):
+            return "side", name, _key(chain)

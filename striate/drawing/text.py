@@ -11,6 +11,7 @@ from striate.drawing.parts import (
     Fold,
     Fork,
     Piece,
+    Side,
     Stage,
     pieces,
     stages,
@@ -61,7 +62,7 @@ class _Writer:
         """A piece of the main line."""
         match piece:
             case Stage():
-                words = (*piece.prefix, piece.label, *piece.folded)
+                words = (*piece.prefix, _labelled(piece), *piece.folded)
                 return self.line(" · ".join(words), piece.output)
             case Fork():
                 return _stack([self._fork(piece), self.spine(piece.join)])
@@ -70,6 +71,18 @@ class _Writer:
                 return _braced(self._chain(chain), f"{title}{times}")
             case Fold(chain, count):
                 return _braced(self._chain(chain), f"×{count}")
+            case Side():
+                return self._side(piece)
+
+    def _side(self, side: Side) -> _Block:
+        """A column beside the spine, down to the tap's name."""
+        if not side.chain:
+            return _Block((f"├─▶ {side.name}",), 0)
+        name = _Block((side.name,), len(side.name) // 2)
+        column = _stack([self._column(side.chain), _Block(("▼",), 0), name])
+        top = f"├{'─' * (_COLUMN_GAP - 1 + column.axis)}┐"
+        lines = (f"│{' ' * (_COLUMN_GAP - 1)}{line}" for line in column.lines)
+        return _Block((top, *lines), 0)
 
     def _chain(self, chain: Chain) -> _Block:
         return _stack([self.spine(piece) for piece in chain])
@@ -94,10 +107,17 @@ class _Writer:
                 return _lines_of(piece)
             case Fork(_, join):
                 return _stack([self._fork(piece), _lines_of(join)])
-            case Block(_, chain):
-                return self._column(chain)
+            case Block(title, chain, shared):
+                column = self._column(chain)
+                return _braced(column, title) if shared else column
             case Fold(chain, count):
                 return _braced(self._column(chain), f"×{count}")
+            case Side():
+                return self._side(piece)
+
+
+def _labelled(stage: Stage) -> str:
+    return f"{stage.label} ({stage.note})" if stage.note else stage.label
 
 
 def _margin(block: _Block) -> tuple[str, ...]:
@@ -133,7 +153,9 @@ def _bypassed(block: _Block) -> _Block:
 
 
 def _lines_of(stage: Stage) -> _Block:
-    texts = [" · ".join(words) for words in (stage.prefix, (stage.label,), stage.folded) if words]
+    texts = [
+        " · ".join(words) for words in (stage.prefix, (_labelled(stage),), stage.folded) if words
+    ]
     axis = max(len(text) for text in texts) // 2
     return _Block(tuple(" " * (axis - len(text) // 2) + text for text in texts), axis)
 

@@ -75,6 +75,8 @@ def _faces(cuboid: Cuboid, fill: str, left: float) -> tuple[Polygon, ...]:
 def notes_of(stage: Stage) -> list[str]:
     """The small lines of a stage: its volume, what comes before it, what is folded in."""
     lines = [show(stage.output)]
+    if stage.note:
+        lines.append(stage.note)
     if stage.prefix:
         lines += _wrapped(("after", *_dotted(stage.prefix)))
     if stage.folded:
@@ -106,7 +108,8 @@ _CHIP_PAD = 6.6
 def _chip_lines(stage: Stage) -> list[tuple[str, float]]:
     """A chip's lines and their sizes, in the order in which the layers work."""
     before, after = " · ".join(stage.prefix), " · ".join(stage.folded)
-    lines = [(before, _CHIP_NOTE), (stage.label, _CHIP_NAME), (after, _CHIP_NOTE)]
+    lines = [(before, _CHIP_NOTE), (stage.label, _CHIP_NAME), (stage.note, _CHIP_NOTE)]
+    lines.append((after, _CHIP_NOTE))
     return [(text, size) for text, size in lines if text]
 
 

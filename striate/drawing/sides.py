@@ -1,0 +1,45 @@
+"""Taps as boxes: a row above the main line that ends in the name of a side output."""
+
+from __future__ import annotations
+
+from striate.drawing.boxes import WIRE, WIRE_WIDTH, Box, wire
+from striate.drawing.scene import INK, WHITE, Group, Rect, Shape, Text, text_width
+
+_SPLIT = 14.0
+_TURN = 6.0
+_CLEAR = 9.0
+_BEFORE_NAME = 16.0
+_NAME_SIZE = 8.5
+_PLATE = 14.0
+
+
+def side(branch: Box | None, name: str) -> Box:
+    """A branch that leaves the main line upwards and ends in a plate with the tap's name."""
+    plate_width = text_width(name, _NAME_SIZE, bold=True) + 14
+    own_width = branch.width if branch else 0.0
+    y = -(_CLEAR + (branch.below if branch else _PLATE / 2))
+    plate_x = _SPLIT + own_width + (_BEFORE_NAME if branch else 4)
+    width = plate_x + plate_width
+    corner = ((0.0, 0.0), (_TURN, 0.0), (_TURN, y))
+    shapes: list[Shape] = [*wire((0, 0), (width, 0))]
+    if branch is None:
+        shapes += wire(*corner, (plate_x, y), head=True)
+    else:
+        shapes += wire(*corner, (_SPLIT + branch.enter, y), head=branch.head)
+        shapes += branch.at(_SPLIT, y)
+        shapes += wire((_SPLIT + branch.leave, y), (plate_x, y), head=True)
+    shapes.append(Group(f"tap {name}: a side output", _plate(name, plate_x, y, plate_width)))
+    above = max(branch.above if branch else 0.0, _PLATE / 2) - y
+    return Box(width, above, 4, tuple(shapes), 0, width, head=False)
+
+
+def _plate(name: str, x: float, y: float, width: float) -> tuple[Shape, ...]:
+    return (
+        Rect(x, y - _PLATE / 2, width, _PLATE, WHITE, WIRE, WIRE_WIDTH, _PLATE / 2),
+        Text(x + width / 2, y + 3, name, _NAME_SIZE, "middle", bold=True, colour=INK),
+    )
+
+
+def sample(x: float, y: float) -> tuple[Shape, ...]:
+    """The plate of a tap for the legend, centred at `(x, y)`."""
+    return (Rect(x - 7, y - 4.5, 14, 9, WHITE, WIRE, WIRE_WIDTH, 4.5),)
