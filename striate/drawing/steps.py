@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import sqrt
 from typing import Literal
 
 from striate.errors import UserError
@@ -18,6 +19,8 @@ from striate.graph.nodes import Graph, Node
 from striate.layers import Layer, Shape
 from striate.layers.compact import compact
 from striate.layers.convolution import Conv, TransposedConv
+from striate.layers.l2_pooling import L2Pool
+from striate.layers.min_pooling import MinPool
 from striate.layers.pooling import AvgPool, MaxPool
 from striate.layers.windows import Axis, effective
 
@@ -27,7 +30,13 @@ MOST_CELLS = 64
 _INPUT = ((3, 3, 2, 1, 0), (0, 0, 1, 3, 1), (3, 1, 2, 2, 3), (2, 0, 0, 2, 2), (2, 0, 0, 0, 1))
 _FILTER = ((0, 1, 2), (2, 2, 0), (0, 1, 2))
 
-Operation = Literal["sum", "max", "mean"]
+Operation = Literal["sum", "max", "mean", "min", "norm"]
+_POOLS: dict[type[Layer], Operation] = {
+    MaxPool: "max",
+    AvgPool: "mean",
+    MinPool: "min",
+    L2Pool: "norm",
+}
 
 
 @dataclass(frozen=True)
@@ -143,11 +152,14 @@ class Steps:
     def result(self, step: int) -> float:
         """What a step computes."""
         met = self.values(step)
-        if self.operation == "max":
-            return max((value for value in met if value is not None), default=0)
+        if self.operation in ("max", "min"):
+            choose = max if self.operation == "max" else min
+            return choose((value for value in met if value is not None), default=0)
         numbers = [value or 0 for value in met]
         if self.operation == "mean":
             return sum(numbers) / len(numbers)
+        if self.operation == "norm":
+            return sqrt(sum(number * number for number in numbers))
         return sum(number * weight for number, weight in zip(numbers, self.weights, strict=True))
 
 
@@ -167,7 +179,7 @@ def steps_of(graph: Graph, name: str = "") -> Steps:
     if not known:
         raise UserError(
             f"{graph.name} has no layer whose steps can be drawn: a convolution, a transposed "
-            "convolution, max or average pooling"
+            "convolution, pooling with a window"
         )
     node = known.get(name or next(iter(known)))
     if node is None:
@@ -185,7 +197,7 @@ def steps_of(graph: Graph, name: str = "") -> Steps:
 
 
 def _slides(layer: Layer) -> bool:
-    return isinstance(layer, Conv | TransposedConv) or type(layer) in (MaxPool, AvgPool)
+    return isinstance(layer, Conv | TransposedConv) or type(layer) in _POOLS
 
 
 def _not_among(name: str, graph: Graph, known: list[str]) -> str:
@@ -210,10 +222,7 @@ def _steps(node: Node, inputs: tuple[Shape, ...]) -> Steps:
     assert isinstance(layer, Conv | MaxPool)
     height, width = layer.axes(inputs)
     rows, columns = _track(height, node.output[1]), _track(width, node.output[2])
-    operation: Operation = "sum"
-    if isinstance(layer, MaxPool):
-        operation = "mean" if isinstance(layer, AvgPool) else "max"
-    return Steps(node, inputs[0], rows, columns, operation)
+    return Steps(node, inputs[0], rows, columns, _POOLS.get(type(layer), "sum"))
 
 
 def _track(axis: Axis, positions: int) -> Track:

@@ -188,7 +188,7 @@ class _Stage:
                 value = self.steps.value((row, column))
                 if value is not None:
                     yield self.given.number(row, column, str(value))
-                elif self._fill(row, column) and self.steps.operation != "max":
+                elif self._fill(row, column) and self.steps.operation not in ("max", "min"):
                     yield self.given.number(row, column, "0", "#64707a")
 
     def _filter_panel(self) -> Iterator[Shape]:
@@ -236,8 +236,10 @@ def written(steps: Steps, step: int) -> list[str]:
     """The arithmetic of one step; a convolution's has a line for each row of its filter."""
     result = f"  =  {result_text(steps, step)}"
     met = steps.values(step)
-    if steps.operation == "max":
-        return [f"max({', '.join(str(v) for v in met if v is not None)}){result}"]
+    if steps.operation in ("max", "min"):
+        return [f"{steps.operation}({', '.join(str(v) for v in met if v is not None)}){result}"]
+    if steps.operation == "norm":
+        return [f"square root of ({' + '.join(f'{v or 0}²' for v in met)}){result}"]
     if steps.operation == "mean":
         return [f"({' + '.join(str(v or 0) for v in met)}) / {len(met)}{result}"]
     terms = [f"{v or 0}·{weight}" for v, weight in zip(met, steps.weights, strict=True)]
@@ -248,6 +250,6 @@ def written(steps: Steps, step: int) -> list[str]:
 
 
 def result_text(steps: Steps, step: int) -> str:
-    """A step's result: a mean with one decimal, everything else is whole."""
+    """A step's result: means and norms with one decimal, everything else is whole."""
     value = steps.result(step)
-    return f"{value:.1f}" if steps.operation == "mean" else str(value)
+    return f"{value:.1f}" if steps.operation in ("mean", "norm") else str(value)

@@ -13,6 +13,7 @@ from torch import nn
 from striate.drawing.steps import steps_of
 from striate.errors import NotationError, UserError
 from striate.graph import load_graph
+from striate.layers.pooling import MaxPool
 
 PUBLISHED = {
     "conv3-1 valid": [[12, 12, 17], [10, 17, 19], [9, 6, 14]],
@@ -53,9 +54,9 @@ def read_by_gradient(steps, i: int, j: int) -> set[tuple[int, int]]:
     layer = steps.layer.module((steps.input,)).double()
     for weight in layer.parameters():
         nn.init.ones_(weight)
-    if isinstance(layer, nn.MaxPool2d):
+    if isinstance(pool := steps.layer, MaxPool):
         layer = nn.AvgPool2d(
-            layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode
+            pool.kernel_size, pool.step, pool.torch_padding((steps.input,)), ceil_mode=pool.ceil
         )
     image = torch.ones(1, *steps.input, dtype=torch.float64, requires_grad=True)
     layer(image)[0, 0, i, j].backward()
@@ -84,7 +85,7 @@ def layers(draw) -> str:
     stride = "x".join(str(draw(st.integers(1, 3))) for _ in range(2))
     dilation = "x".join(str(draw(st.integers(1, 2))) for _ in range(2))
     padding = draw(st.sampled_from(["valid", "same", "full", "p0", "p1", "p2x1"]))
-    kind = draw(st.sampled_from(["conv", "tconv", "pool", "avgpool"]))
+    kind = draw(st.sampled_from(["conv", "tconv", "pool", "avgpool", "minpool", "l2pool"]))
     if kind in ("conv", "tconv"):
         return f"input 1x{height}x{width} -> {kind}{kernel}-1/{stride} {padding} d{dilation}"
     padding = draw(st.sampled_from(["valid", "p1", "ceil", "p1 ceil"]))
@@ -169,7 +170,7 @@ def test_many_channels_are_drawn_by_one() -> None:
             "input 1x4x4 -> relu -> fc-3",
             "",
             "network has no layer whose steps can be drawn: a convolution, a transposed "
-            "convolution, max or average pooling",
+            "convolution, pooling with a window",
         ),
         (
             "input 3x70x20 -> conv3-8",

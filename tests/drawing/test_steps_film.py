@@ -106,6 +106,8 @@ def test_large_grids_have_no_numbers(texts) -> None:
         ("conv1x3-1 valid", 0, ["3·2 + 3·2 + 2·0  =  12"]),
         ("pool3/1 p1", 0, ["max(3, 3, 0, 0)  =  3"]),
         ("avgpool2 p1", 0, ["(0 + 0 + 0 + 3) / 4  =  0.8"]),
+        ("minpool2", 0, ["min(3, 3, 0, 0)  =  0"]),
+        ("l2pool2 p1", 3, ["square root of (0² + 0² + 0² + 3²)  =  3.0"]),
         ("avgpool2 ceil", 8, ["(1) / 1  =  1.0"]),
     ],
 )
