@@ -12,10 +12,19 @@ from striate.sizing.lints.finding import Lint, at
 from striate.sizing.lints.holes import sampling_holes
 from striate.sizing.lints.multiples import uneven_sizes
 from striate.sizing.lints.skipped import skipped
+from striate.sizing.lints.turns import broken_turns
 
 __all__ = ["Lint", "lint"]
 
-RULES = (checkerboards, sampling_holes, skipped, uneven_sizes, beyond_the_image, useless_biases)
+RULES = (
+    checkerboards,
+    sampling_holes,
+    skipped,
+    uneven_sizes,
+    beyond_the_image,
+    useless_biases,
+    broken_turns,
+)
 
 
 def lint(graph: Graph, *, object: int | None = None) -> tuple[Lint, ...]:

@@ -1,4 +1,4 @@
-"""Rows and columns inside a volume that no layer reads: strides larger than the filter."""
+"""Rows and columns inside a volume that no layer reads: strides and dilations pass over them."""
 
 from __future__ import annotations
 
@@ -45,10 +45,14 @@ def _has_gaps(graph: Graph, node: Node) -> bool:
     if len(node.inputs) > 1 or len(node.output) != 3 or max(graph.shapes_into(node)[0]) > LONGEST:
         return False
     window = _window(graph, node)
-    return not (window is POINT or window.whole) and any(
-        isinstance(stride, int) and stride > 1 and (dilation != 1 or stride > kernel_size)
-        for stride, dilation, kernel_size in zip(
-            window.stride, window.dilation, window.kernel_size, strict=True
+    if window is POINT or window.whole:
+        return False
+    return any(
+        isinstance(stride, int)
+        and isinstance(dilation, int)
+        and (stride > kernel_size or (dilation > 1 and (stride > 1 or units < dilation)))
+        for stride, dilation, kernel_size, units in zip(
+            window.stride, window.dilation, window.kernel_size, node.output[1:], strict=True
         )
     )
 
@@ -77,18 +81,21 @@ def _lint(graph: Graph, readers: list[Node], shape: Shape, rows: int, columns: i
     _, height, width = shape
     share = 1 - rows * columns / (height * width)
     reader = readers[0]
-    window = _window(graph, reader)
     what = "the image" if reader.inputs == (IMAGE,) else "the volume before it"
-    stride = max(int(window.stride[0]), int(window.stride[1]))
     message = (
         f"{written(graph, reader)} reads {rows} of {height} rows and {columns} of {width} columns, "
         f"and nothing else reads the rest: {share:.0%} of {what} goes nowhere. "
-        f"{_fix(window, stride)}, or write avgpool{stride} before it and leave its stride out"
+        f"{_fix(_window(graph, reader), min(reader.output[1:]))}"
     )
     return found(graph, "skipped rows", "note", message, readers)
 
 
-def _fix(window: Window, stride: int) -> str:
+def _fix(window: Window, units: int) -> str:
+    stride = max(int(window.stride[0]), int(window.stride[1]))
+    if stride == 1:
+        return f"Take a dilation of at most {units}, or pad it with same"
     if max(window.dilation) > 1:
-        return f"Let its dilation share no factor with the stride of {stride}"
-    return f"Give it a filter of at least {stride}×{stride}"
+        fix = f"Let its dilation share no factor with the stride of {stride}"
+    else:
+        fix = f"Give it a filter of at least {stride}×{stride}"
+    return f"{fix}, or write avgpool{stride} before it and leave its stride out"

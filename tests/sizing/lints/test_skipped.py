@@ -31,6 +31,16 @@ def test_a_dilation_that_shares_a_factor_with_the_stride(told) -> None:
     )
 
 
+def test_a_dilation_with_few_places(told) -> None:
+    (lint,) = told("input 1x6x6 -> conv3-1 d3 p1", RULE)
+    assert lint.message == (
+        "conv3-1 d3 p1 reads 4 of 6 rows and 4 of 6 columns, and nothing else reads the rest: 56% "
+        "of the image goes nowhere. Take a dilation of at most 2, or pad it with same"
+    )
+    assert told("input 1x6x6 -> conv3-1 d2 p1", RULE) == []
+    assert told("input 1x6x6 -> conv3-1 d3", RULE) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -51,7 +61,7 @@ def test_branches_that_all_pass_over_the_same_rows(told) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     size=st.integers(6, 14),
