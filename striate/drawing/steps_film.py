@@ -17,8 +17,7 @@ _EDGE = {READ: "#6d9cc4", UNREAD: "#b9cfe2", ZERO: "#cfcfcf", BETWEEN: "#cfcfcf"
 
 _MOST_NUMBERED = 13
 _MOST_TERMS = 25
-_LARGEST_CELL, _SMALLEST_CELL = 30.0, 4.0
-_GRID_SIDE = 330.0
+_LARGEST_CELL, _NUMBERED_CELL, _SMALLEST_CELL = 30.0, 22.0, 4.0
 _GAP = 26.0
 _LINE = 17.0
 _MARGIN = 14.0
@@ -63,25 +62,27 @@ class _Grid:
         return Text(x + half, y + half + size * 0.36, text, size, "middle", colour=colour)
 
 
-def film_of(steps: Steps) -> Film:
+def film_of(steps: Steps, side: float = 330.0) -> Film:
     """The film of a layer's steps, without heading.
 
-    Up to 13 cells a side the grids hold numbers, and every step is also written out.
+    Up to 13 cells a side the grids hold numbers, and every step is also written out; longer ones
+    are drawn at the length `side`.
     """
-    return _Stage(steps).film()
+    return _Stage(steps, side).film()
 
 
 class _Stage:
     """Where the grids of one film stand, and what is painted there."""
 
-    def __init__(self, steps: Steps) -> None:
+    def __init__(self, steps: Steps, side: float) -> None:
         self.steps = steps
         rows, columns = steps.rows, steps.columns
         outputs = range(rows.positions), range(columns.positions)
         longest = max(map(len, (rows.cells, columns.cells, *outputs)))
         terms = rows.kernel_size * columns.kernel_size
         self.numbered = longest <= _MOST_NUMBERED and terms <= _MOST_TERMS
-        cell = max(_SMALLEST_CELL, min(_LARGEST_CELL, _GRID_SIDE / longest))
+        cell = max(_SMALLEST_CELL, min(_LARGEST_CELL, side / longest))
+        cell = max(cell, _NUMBERED_CELL) if self.numbered else cell
         lines = len(self._lines(0))
         given, made = _Grid(rows.cells, columns.cells, cell), _Grid(*outputs, cell)
         swept = _Grid(range(rows.kernel_size), range(columns.kernel_size), cell)

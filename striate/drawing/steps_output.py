@@ -23,6 +23,7 @@ _LINE = 15.0
 _LONGEST_FILM = 60.0
 _LONGEST_STEP = 1.0
 _SHORTEST_STEP = 0.03
+_SIDE_ON_SHEET = 150.0
 _WIDE = 1.4  # times as wide as high
 
 
@@ -61,7 +62,7 @@ def headed(steps: Steps) -> Film:
 
 def sheet(steps: Steps) -> Scene:
     """All steps side by side under one heading; evenly chosen ones when there are more than 36."""
-    film = film_of(steps)
+    film = film_of(steps, _SIDE_ON_SHEET)
     chosen = evenly(steps.count, MOST_FRAMES)
     told = [] if len(chosen) == steps.count else [f"{len(chosen)} of {steps.count} steps"]
     heading, width, top = _heading(steps, told)
