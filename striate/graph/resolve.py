@@ -61,6 +61,7 @@ class Resolver:
         self._depth = 0
         self._deepest = 0
         """How deep the item nests that is being opened."""
+        self._too_deep = False
         self._resolved = 0
         for definition in network.definitions:
             if isinstance(definition.body, tree.Chain):
@@ -146,7 +147,8 @@ class Resolver:
     def _reach(self, depth: int, span: Span) -> bool:
         """Notes that an item nests so deep; False where that is too deep."""
         self._deepest = max(self._deepest, depth)
-        if depth > MAX_NESTING:
+        if depth > MAX_NESTING and not self._too_deep:
+            self._too_deep = True
             self.complain(
                 f"definitions and brackets are nested more than {MAX_NESTING} deep here", span
             )

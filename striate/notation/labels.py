@@ -35,8 +35,10 @@ def check_labels(network: Network, notes: Notes) -> None:
     """
     bodies = [network.chain]
     bodies += [each.body for each in network.definitions if isinstance(each.body, Chain)]
-    for body in bodies:
-        _Checker(notes, frozenset(_labels_in(body))).chain(body, ChainMap())
+    known = [frozenset(_labels_in(body)) for body in bodies]
+    everywhere = frozenset().union(*known)
+    for body, own in zip(bodies, known, strict=True):
+        _Checker(notes, own, everywhere).chain(body, ChainMap())
 
 
 def _labels_in(chain: Chain) -> Iterator[str]:
@@ -65,10 +67,12 @@ def inner_chains(item: Item) -> tuple[Chain, ...]:
 class _Checker:
     """Walks one body, with the labels that can be seen."""
 
-    def __init__(self, notes: Notes, known: frozenset[str]) -> None:
+    def __init__(self, notes: Notes, known: frozenset[str], everywhere: frozenset[str]) -> None:
         self.notes = notes
         self.known = known
         """All labels of the body, those that cannot be seen too."""
+        self.everywhere = everywhere
+        """Those of all definitions and of the network."""
 
     def chain(self, chain: Chain, labels: Labels) -> None:
         for item in chain.items:
@@ -97,6 +101,12 @@ class _Checker:
             message = (
                 f"'{name}' cannot be seen from here: a label is seen by what follows it in its own "
                 "chain and in the brackets there. Move the label before this place"
+            )
+        elif name in self.everywhere:
+            message = (
+                f"'{name}' cannot be seen from here: a definition sees its own labels alone, and "
+                "they cannot be seen from outside. Put the label and this place in one definition, "
+                "or both in the network"
             )
         elif (near := nearest(name, labels)) is not None:
             message = f"no label '{name}' stands before this. Did you mean '{near}'?"

@@ -14,6 +14,7 @@ UNET = (
     "(pool2 -> [conv3-64 -> relu]*2 -> tconv2-32/2 | id) -> [conv3-32 -> relu]*2 -> "
     "tconv2-16/2 | id) -> [conv3-16 -> relu]*2 -> conv1-2"
 )
+BLOCK = "(conv3-8 -> relu + id)"
 ODD = {
     "one layer": "input 3x8x8 -> fc-10",
     "nothing but an activation": "input 3x8x8 -> relu",
@@ -31,6 +32,19 @@ ODD = {
     "many branches": f"input 8x16x16 -> ({' | '.join(['conv3-4'] * 12)}) -> fc-3",
     "cards with repetitions in branches": "input 8x8x8 -> [([conv3-8 -> bn]*3 -> conv1-8 + id) -> "
     "relu -> (conv3-8 | conv5-8 -> relu) -> (conv3-8 + conv1-8 -> bn) -> gap -> conv1-8]",
+    "taps in branches": "input 8x16x16 -> (conv3-8 -> tap a -> relu | tap b [gap -> fc-3] -> "
+    "conv1-8) -> tap c -> tap d [(id | relu) -> gap] -> fc-3 -> tap e",
+    "taps between cards": f"a = conv3-8 -> relu -> tap t [gap -> fc-10]\ninput 8x16x16 -> tap "
+    f"first -> {BLOCK} -> tap x [pool2 -> conv3-8 -> fc-3] -> {BLOCK} -> a -> {BLOCK} -> gap",
+    "only taps in a branch": "input 8x16x16 -> (tap a | tap b [relu]) -> conv3-8",
+    "shared parts as cards": f"input 8x16x16 -> e: [{BLOCK} -> conv3-8] -> again e -> again e -> "
+    "s: conv3-8 -> (again s -> bn + id) -> (s: [conv1-8 -> relu -> conv3-8] + again s) -> fc-3",
+    "a pool and its unpools": "input 8x17x16 -> p: pool2 -> (unpool p | conv3-8 -> unpool p) -> "
+    "q: pool3/2 -> relu -> unpool q -> fc-3",
+    "gates": "input 8x16x16 -> (id * gap -> conv1-8 -> sigmoid) -> (conv3-8 * gmp) -> (id * id) "
+    "-> (conv3-8 * conv1-8 * id) -> fc-3",
+    "long names": f"input 8x16x16 -> conv3-8 -> tap {'a' * 60} -> {'p' * 60}: pool2 -> unpool "
+    f"{'p' * 60} -> fc-3",
     "inception": INCEPTION,
     "u-net": UNET,
 }

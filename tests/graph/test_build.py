@@ -133,6 +133,69 @@ def test_a_product_takes_gates_of_one_by_one(text: str, output: tuple[int, ...])
     assert (graph.nodes[-1].name, graph.output) == ("multiply1", output)
 
 
+def test_again_gives_layers_of_their_own_with_the_weights_of_the_first() -> None:
+    graph = graph_of(
+        "d(c) = [x: conv3-c -> bn -> again x]\n"
+        "input 4x8x8 -> e: d(4) -> (again e + id) -> f: [conv1-4 -> relu]*2 -> g: again e"
+        " -> again g -> again f -> h: fc-3"
+    )
+    assert [(node.name, node.weights) for node in graph] == [
+        *(("e.x", ""), ("e.bn1", ""), ("e.x_2", "e.x")),
+        *(("e_2.x", "e.x"), ("e_2.bn1", "e.bn1"), ("e_2.x_2", "e.x"), ("id1", ""), ("add1", "")),
+        *(("f.1.conv1", ""), ("f.1.relu1", ""), ("f.2.conv1", ""), ("f.2.relu1", "")),
+        *(("g.x", "e.x"), ("g.bn1", "e.bn1"), ("g.x_2", "e.x")),
+        *(("g_2.x", "e.x"), ("g_2.bn1", "e.bn1"), ("g_2.x_2", "e.x")),
+        *(("f_2.1.conv1", "f.1.conv1"), ("f_2.1.relu1", "")),
+        *(("f_2.2.conv1", "f.2.conv1"), ("f_2.2.relu1", ""), ("h", "")),
+    ]
+
+
+def test_each_round_and_each_use_shares_its_own_weights() -> None:
+    graph = graph_of("d = x: conv1-4 -> again x\ninput 4x8x8 -> [d]*2 -> [y: conv1-4 -> again y]*2")
+    assert [(node.name, node.weights) for node in graph] == [
+        *(("d1.x", ""), ("d1.x_2", "d1.x"), ("d2.x", ""), ("d2.x_2", "d2.x")),
+        *(("y", ""), ("y_2", "y"), ("y_3", ""), ("y_4", "y_3")),
+    ]
+
+
+def test_taps_leave_the_main_line_where_it_is() -> None:
+    graph = graph_of(
+        "head(n) = gap -> fc-n\n"
+        "input 3x8x8 -> tap image -> conv3-4 -> tap early -> [relu -> tap mid]*2"
+        " -> (conv1-2 -> tap inner [relu] | id) -> tap aux [head(5)] -> gap -> fc-5"
+        " -> tap probs [softmax]"
+    )
+    names = [node.name for node in graph]
+    assert [(tap.name, "" if tap.node == IMAGE else names[tap.node]) for tap in graph.taps] == [
+        *(("image", ""), ("early", "conv1"), ("mid", "relu1"), ("mid_2", "relu2")),
+        *(("inner", "inner.relu1"), ("aux", "aux.fc1"), ("probs", "probs.softmax1")),
+    ]
+    assert names[graph.end] == "fc1"
+    assert graph.output == (5,)
+    assert graph.nodes[graph.end + 1].inputs == (graph.end,)
+
+
+def test_an_unpool_reads_the_pool_of_its_own_use() -> None:
+    graph = graph_of(
+        "code(c) = p: pool2 -> conv3-c -> unpool p\n"
+        "input 4x9x8 -> [code(4)]*2 -> e: [p: pool2 -> relu -> unpool p] -> again e"
+        " -> q: pool3/2 p1 -> (again q -> upsample2 -> crop1x0 a0 -> unpool q | id -> unpool q)"
+    )
+    found = {
+        node.name: (graph.nodes[node.inputs[1]].name, node.output)
+        for node in graph
+        if node.kind == "unpool"
+    }
+    assert found == {
+        "code1.unpool1": ("code1.p", (4, 9, 8)),
+        "code2.unpool1": ("code2.p", (4, 9, 8)),
+        "e.unpool1": ("e.p", (4, 9, 8)),
+        "e_2.unpool1": ("e_2.p", (4, 9, 8)),
+        "unpool1": ("q", (4, 9, 8)),
+        "unpool2": ("q", (4, 9, 8)),
+    }
+
+
 def test_structure_holds_every_node_once_and_in_order() -> None:
     text = """
         block(c) = (conv3-c -> relu + id)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from striate import zoo
 from striate.errors import NotationError
 from striate.layers import Conv, FullyConnected, MaxPool, ReLU
+from striate.layers.pooling import GlobalAvgPool
 from striate.notation import (
+    Again,
     Argument,
     Branches,
     CallItem,
@@ -24,8 +26,11 @@ from striate.notation import (
     Name,
     Number,
     Size,
+    Tap,
+    Unpool,
     Word,
     parse,
+    print_network,
 )
 from striate.notation.vocabulary import MAX_NESTING, MAX_OPERATIONS, MAX_PROBLEMS, MAX_TEXT
 from striate.source import Span
@@ -161,6 +166,40 @@ def test_a_star_is_a_sign_where_an_item_follows(text: str, counts: list[object])
         if isinstance(item, Group):
             found = item.count
             assert count == (getattr(found, "value", None) or getattr(found, "name", None))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: conv3-8 -> again a",
+        "a: conv3-8 -> [relu -> (again a | [again a]*2)]",
+        "(a: conv3-8 -> relu | again a | b: again a -> again b)",
+        "a: conv3-8 -> tap t [again a -> gap]",
+        "p: pool2 -> [p: pool2 -> unpool p] -> unpool p",
+        "p: pool2 -> q: again p -> unpool q",
+        "d = [a: relu -> again a]\na: d -> again a",
+        "again: conv3-8 -> tap: relu -> again tap -> tap unpool [x: gap] -> again again",
+    ],
+)
+def test_a_reference_sees_labels_before_it_and_around_it(text: str) -> None:
+    assert parse(print_network(parse(text))) == parse(text)
+
+
+def test_references_and_taps_give_their_nodes() -> None:
+    a, again, p, unpool, bare, tap = parse(
+        "a: relu -> again a -> p: pool2 -> unpool p -> tap s -> tap t [gap]"
+    ).chain.items
+    assert (again, unpool) == (
+        Again(Name("a", NOWHERE), NOWHERE),
+        Unpool(Name("p", NOWHERE), NOWHERE),
+    )
+    assert (bare, tap) == (
+        Tap("s", None, NOWHERE),
+        Tap("t", _chain(_layer(GlobalAvgPool)), NOWHERE),
+    )
+    assert isinstance(a, Labelled)
+    assert isinstance(p, Labelled)
+    assert (again.span, unpool.span, tap.span) == (Span(11, 18), Span(34, 42), Span(55, 66))
 
 
 def test_spans_are_those_of_the_text() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import ChainMap
+from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from striate import zoo
-from striate.layers import KINDS, PADDING_WORDS, Layer, Setting
+from striate.layers import KINDS, PADDING_WORDS, Layer, MaxPool, Setting
 from striate.notation import (
+    Again,
     Apply,
     Argument,
     Binary,
@@ -30,6 +32,8 @@ from striate.notation import (
     Network,
     Number,
     Size,
+    Tap,
+    Unpool,
     Word,
     parse,
     print_network,
@@ -168,6 +172,33 @@ def chains(draw: st.DrawFn, scope: Scope, depth: int = 2) -> Chain:
     for number, item in enumerate(draw(st.lists(items(scope, depth), min_size=1, max_size=3))):
         label = draw(st.sampled_from([None, None, "relu", "conv1_1", "a"]))
         found.append(item if label is None else Labelled(f"{label}_{number}", item, NOWHERE))
+        if draw(st.integers(0, 5)) == 0:
+            body = draw(st.none() | chains(scope, depth - 1)) if depth else None
+            found.append(Tap(f"tap_{number}", body, NOWHERE))
+    return Chain(tuple(found), NOWHERE)
+
+
+def refer(draw: st.DrawFn, chain: Chain, labels: ChainMap[str, bool]) -> Chain:
+    """The chain with references to labels that can be seen; whether each is a pool's is known."""
+    found: list[Item] = []
+    for item in chain.items:
+        if labels and draw(st.booleans()):
+            label = draw(st.sampled_from(sorted(labels)))
+            kind = Unpool if labels[label] and draw(st.booleans()) else Again
+            found.append(kind(Name(label, NOWHERE), NOWHERE))
+        inner = item.item if isinstance(item, Labelled) else item
+        inside = labels.new_child()
+        match inner:
+            case Group(body):
+                inner = replace(inner, body=refer(draw, body, inside))
+            case Tap(_, Chain() as body):
+                inner = replace(inner, body=refer(draw, body, inside))
+            case Branches(_, branches):
+                inner = replace(inner, branches=tuple(refer(draw, b, inside) for b in branches))
+        if isinstance(item, Labelled):
+            labels[item.label] = isinstance(inner, LayerItem) and inner.kind is MaxPool
+            inner = replace(item, item=inner)
+        found.append(inner)
     return Chain(tuple(found), NOWHERE)
 
 
@@ -181,11 +212,12 @@ def networks(draw: st.DrawFn) -> Network:
         scope = Scope((*scope.names, name))
     for name, parameters in list(PARAMETERS.items())[: draw(st.integers(0, len(PARAMETERS)))]:
         body = draw(chains(Scope((*scope.names, *parameters), scope.calls)))
+        body = refer(draw, body, ChainMap())
         definitions.append(Definition(name, parameters, body, NOWHERE))
         scope = Scope(scope.names, (*scope.calls, name))
     sizes = [st.integers(1, 1000).map(lambda n: Number(n, NOWHERE)) for _ in "CHW"]
     given = st.builds(Input, *sizes, st.just(NOWHERE))
-    chain = draw(chains(scope))
+    chain = refer(draw, draw(chains(scope)), ChainMap())
     shuffled = tuple(draw(st.permutations(definitions)))
     return Network(draw(st.none() | given), shuffled, chain, Source(""))
 
@@ -241,6 +273,11 @@ def test_the_example_of_each_kind_is_canonical(kind: type[Layer]) -> None:
         ("(conv1-8|[relu]*1|id)", "(conv1-8 | [relu]*1 | id)"),
         ("(id*gap->conv1-{8}\n* [relu]*2*[bn])", "(id * gap -> conv1-8 * [relu]*2 * [bn])"),
         ("a(n, relu) = ([id]*n * [bn]*{relu})\nid", "a(n, relu) = ([id]*n * [bn]*{relu})\n\nid"),
+        (
+            "P: POOL2 -> UNPOOL p\nq: again P,again q",
+            "p: pool2 -> unpool p -> q: again p -> again q",
+        ),
+        ("tap A[ gap\nfc-10 ],tap b\nfc-10", "tap a [gap -> fc-10] -> tap b -> fc-10"),
         ("a(b)=conv3-b\nl: a(2*3)", "a(b) = conv3-b\n\nl: a(2*3)"),
         ("[conv3-64d ]".replace("d", ""), "[conv3-64]"),
     ],

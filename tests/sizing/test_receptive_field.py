@@ -131,6 +131,45 @@ def test_a_product_of_equals_sees_the_hull_of_its_branches() -> None:
     assert (row.receptive_field, row.start, row.whole_input) == ((5, 5), (-2, -2), False)
 
 
+def test_taps_and_shared_layers_see_what_stands_before_them() -> None:
+    text = "input 1x32x32 -> s: conv3-1 -> tap t [pool2 -> conv3-1] -> again s -> again s"
+    rows = {row.name: row for row in size(text).rows}
+    assert [rows[name].receptive_field[0] for name in ("s", "s_2", "s_3")] == [3, 5, 7]
+    assert (rows["t.conv1"].receptive_field, rows["t.conv1"].jump) == ((8, 8), (2, 2))
+
+
+def test_unpooling_brings_the_jump_of_its_pools_input_back() -> None:
+    text = "input 1x33x33 -> p: pool2 -> q: pool2 -> conv3-1 -> unpool q -> unpool p"
+    rows = size(text).rows
+    assert [row.jump[0] for row in rows] == [2, 4, 4, 2, 1]
+    assert [row.receptive_field[0] for row in rows] == [2, 4, 12, 12, 12]
+
+
+@pytest.mark.parametrize("pool", ["pool2", "pool3/2 p1", "pool3/2", "pool2/3", "pool3/2 p1 ceil"])
+def test_an_unpools_field_holds_every_pixel_that_can_reach_it(pool: str) -> None:
+    """Whatever window of the pool a position is in: its value and the choice of its place."""
+    graph = build_graph(parse(f"input 1x14x8 -> p: {pool} -> conv3x1-1 -> unpool p"))
+    field = receptive_fields(graph)[-1][0]
+    layer = graph.nodes[0].layer
+    height, _ = layer.axes((graph.input,))  # type: ignore[attr-defined]
+    reached: dict[int, set[int]] = {}
+    for cell in range(graph.nodes[0].output[1]):
+        covers = {cell * height.stride - height.before + j for j in range(height.kernel_size)}
+        sees = {
+            other * height.stride - height.before + j
+            for other in (cell - 1, cell, cell + 1)
+            for j in range(height.kernel_size)
+        }
+        for row in covers & set(range(14)):
+            reached.setdefault(row, set()).update(sees)
+    for row, sees in reached.items():
+        found = field.rows(row)
+        assert found is not None
+        assert found[0] <= min(sees) <= max(sees) <= found[1]
+        if pool == "pool2":
+            assert found == (min(sees), max(sees))
+
+
 def test_transposed_convolution_undoes_the_jump() -> None:
     rows = size("input 1x32x32 -> pool2 -> pool2 -> tconv2-1/2 -> tconv2-1/2").rows
     assert [row.jump[0] for row in rows] == [2, 4, 2, 1]
