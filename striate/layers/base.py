@@ -133,6 +133,13 @@ class Layer:
         """Those of the `remainder` that are real rows and columns, not padding."""
         return (0, 0)
 
+    def keeps_turns(self, inputs: tuple[Shape, ...]) -> bool:
+        """Whether all that a quarter turn or mirroring of its input does is the same to its output.
+
+        Channels may be told apart by their values, not by their places.
+        """
+        return self.role in ("activation", "regularise", "merge")
+
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         """An ordinary torch layer that computes this one."""
         raise NotImplementedError

@@ -59,6 +59,9 @@ class Crop(Layer):
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
         return Window(before=(-self.before[0], -self.before[1]))
 
+    def keeps_turns(self, inputs: tuple[Shape, ...]) -> bool:
+        return len({*self.before, *self.end}) == 1
+
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from torch import nn
 

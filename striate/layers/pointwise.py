@@ -120,6 +120,9 @@ class Identity(Layer):
     example: ClassVar[str] = "(conv3-64 -> bn + id)"
     summary: ClassVar[str] = "identity: the shortcut of a sum"
 
+    def keeps_turns(self, inputs: tuple[Shape, ...]) -> bool:
+        return True
+
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from torch import nn
 

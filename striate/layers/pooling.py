@@ -88,6 +88,9 @@ class Pool(Layer):
     def lost(self, inputs: tuple[Shape, ...]) -> Pair:
         return windows.really_lost(*self.axes(inputs))
 
+    def keeps_turns(self, inputs: tuple[Shape, ...]) -> bool:
+        return windows.is_symmetric(*self.axes(inputs))
+
     def torch_padding(self, inputs: tuple[Shape, ...]) -> Pair:
         """Padding as torch's pools take it: the same before and after."""
         height, width = self.axes(inputs)
@@ -190,6 +193,9 @@ class AdaptiveAvgPool(Layer):
             dilation=(Fraction(1, m), Fraction(1, k)),
         )
 
+    def keeps_turns(self, inputs: tuple[Shape, ...]) -> bool:
+        return self.output_size[0] == self.output_size[1]
+
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from torch import nn
 
@@ -223,6 +229,9 @@ class GlobalAvgPool(Layer):
 
     def window(self, inputs: tuple[Shape, ...], output: Shape) -> Window:
         return WHOLE
+
+    def keeps_turns(self, inputs: tuple[Shape, ...]) -> bool:
+        return True
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from torch import nn

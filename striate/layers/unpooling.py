@@ -61,6 +61,9 @@ class Unpool(Layer):
             dilation=(Fraction(1, stride[0]), Fraction(1, stride[1])),
         )
 
+    def keeps_turns(self, inputs: tuple[Shape, ...]) -> bool:
+        return self.pool.keeps_turns((inputs[2],))
+
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         """Called with the values, the pool's indices and the size of the pool's input."""
         from torch import nn

@@ -60,6 +60,9 @@ class Upsample(Layer):
         taps = 2 * factor - factor % 2
         return taps, Fraction(factor - 1 + taps - 1, 2 * factor)
 
+    def keeps_turns(self, inputs: tuple[Shape, ...]) -> bool:
+        return self.scale_factor[0] == self.scale_factor[1]
+
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         """`nearest-exact`, since torch's `nearest` is a row off at some factors: 41, 47, …"""
         from torch import nn

@@ -121,6 +121,15 @@ def left_over(height: Axis, width: Axis) -> Pair:
     return height.room % height.stride, width.room % width.stride
 
 
+def is_symmetric(height: Axis, width: Axis) -> bool:
+    """Whether the windows lie on the image as they do on the image turned or mirrored."""
+    rows, columns = (
+        (axis.kernel_size, axis.stride, axis.before, axis.dilation) for axis in (height, width)
+    )
+    even = height.before == height.after and width.before == width.after
+    return rows == columns and even and left_over(height, width) == (0, 0)
+
+
 def really_lost(height: Axis, width: Axis) -> Pair:
     """Rows and columns of the input itself that the end cuts off.
 

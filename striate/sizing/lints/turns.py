@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from striate.graph import Graph, Node
-from striate.layers import FullyConnected, Shape, show
+from striate.layers import Shape, show
 from striate.layers.filters import FilterLayer
 from striate.layers.group_convolution import P4Lift
 from striate.layers.group_norm import P4BatchNorm
@@ -70,7 +70,7 @@ def _fix(node: Node, group: str) -> str:
     match node.layer:
         case BatchNorm():
             return f"Write {group}bn"
-        case FilterLayer() | FullyConnected() if node.layer.role == "conv":
+        case FilterLayer():
             return f"Write {group}conv in its place, or put {group}pool before it"
     return f"Put {group}pool before it"
 

@@ -32,8 +32,8 @@ BREAKING = [
     ("dwconv3", "dwconv3", "Write p4conv in its place, or put p4pool before it"),
     ("lrn5", "lrn5", "Put p4pool before it"),
     ("shuffle2", "shuffle2", "Put p4pool before it"),
-    ("(id | p4pool -> conv1-4)", "(id | p4pool -> conv1-4)", "Put p4pool before it"),
-    ("upsample1x2 -> pool1x2", "upsample1x2", "Put p4pool before it"),
+    ("(id | p4pool) -> p4conv3-4", "(id | p4pool)", "Put p4pool before it"),
+    ("upsample1x2 -> p4conv3-4", "upsample1x2", "Put p4pool before it"),
     ("crop1 a2", "crop1 a2", "Put p4pool before it"),
 ]
 
