@@ -48,6 +48,8 @@ class Composer:
     cards: bool
     """Whether forks and blocks of the trunk are drawn as cards of chips."""
     chip_width: float
+    last: Piece | None
+    """The end of the trunk."""
 
     def image(self, drop: float) -> Box:
         """The input image."""
@@ -79,7 +81,7 @@ class Composer:
             case Side(name, chain):
                 low = max(map(self.reach, chain), default=0)
                 own = self._chips(chain) if self.cards and chain else self._branch(chain, low)
-                return side(own, name)
+                return side(own, name, goes_on=piece is not self.last)
 
     def reach(self, piece: Piece) -> float:
         """How far under the axis the volumes reach whose labels stand in the main line's row."""
@@ -150,6 +152,7 @@ def composer(graph: Graph, trunk: Chain) -> Composer:
         ),
         cards,
         chip_width=max((chip_width(stage) for stage in every), default=0.0),
+        last=trunk[-1] if trunk else None,
     )
 
 

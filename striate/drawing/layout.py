@@ -9,7 +9,8 @@ from itertools import pairwise
 from striate.drawing import forks, sides
 from striate.drawing.boxes import WIRE_WIDTH, Box, row, wire
 from striate.drawing.compose import VOLUME_GAP, Composer, composer
-from striate.drawing.parts import Chain, end_of, pieces, stages, summary
+from striate.drawing.gather import pieces
+from striate.drawing.parts import Chain, end_of, stages, summary
 from striate.drawing.scene import GREY, Rect, Scene, Shape, Text, shortened, text_width
 from striate.drawing.style import INPUT, LOOKS, MERGE, Look, look, shade
 from striate.graph.nodes import Graph

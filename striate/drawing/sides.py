@@ -13,15 +13,18 @@ _NAME_SIZE = 8.5
 _PLATE = 14.0
 
 
-def side(branch: Box | None, name: str) -> Box:
-    """A branch that leaves the main line upwards and ends in a plate with the tap's name."""
+def side(branch: Box | None, name: str, *, goes_on: bool = True) -> Box:
+    """A branch that leaves the main line upwards and ends in a plate with the tap's name.
+
+    `goes_on` says whether anything follows on the main line.
+    """
     plate_width = text_width(name, _NAME_SIZE, bold=True) + 14
     own_width = branch.width if branch else 0.0
     y = -(_CLEAR + (branch.below if branch else _PLATE / 2))
     plate_x = _SPLIT + own_width + (_BEFORE_NAME if branch else 4)
     width = plate_x + plate_width
     corner = ((0.0, 0.0), (_TURN, 0.0), (_TURN, y))
-    shapes: list[Shape] = [*wire((0, 0), (width, 0))]
+    shapes: list[Shape] = [*wire((0, 0), (width, 0))] if goes_on else []
     if branch is None:
         shapes += wire(*corner, (plate_x, y), head=True)
     else:

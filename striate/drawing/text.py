@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from striate.drawing.gather import pieces
 from striate.drawing.parts import (
     Block,
     Chain,
@@ -13,7 +14,6 @@ from striate.drawing.parts import (
     Piece,
     Side,
     Stage,
-    pieces,
     stages,
     summary,
 )

@@ -296,6 +296,7 @@ PIECES = [
     *["->", "//", " ", "\n", "input", "3x8x8", "conv3-64", "conv", "pool2", "relu", "bn(eps=1e-3)"],
     *["block(c)", "block", " = ", "c", "d2", "p1x0", "same", "nobias", "0", "2", "0.5", "9" * 30],
     *["stem:", "fc-10", "{2*c}", "]*2", "]*n", "min(", "divisible(c, 8)", "stride=2", "# x\n"],
+    *["again stem", "again", "unpool p", "p: pool2", "tap t", "tap t [", " * ", "] * ", "* gap"],
 ]
 TEXTS = [c[1] for c in BAD_TEXTS] + [zoo.read(name).text for name in zoo.names()]
 
