@@ -6,8 +6,30 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import strategies as st
 
 from striate.layers import Layer, Shape
+from striate.layers.l2_pooling import L2Pool
+from striate.layers.min_pooling import MinPool
+from striate.layers.pooling import MaxPool, Pool
+from striate.layers.weighted_pooling import WeightedPool
+
+PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
+
+
+@st.composite
+def pools(draw: st.DrawFn, kind: type[Pool]) -> Pool:
+    """A pool of a kind with settings that fit together."""
+    kernel_size, stride = draw(PAIRS), draw(st.just((0, 0)) | PAIRS)
+    most = (kernel_size[0] // 2, kernel_size[1] // 2)
+    padding = draw(st.sampled_from(["valid", 0, most]))
+    if issubclass(kind, MaxPool):
+        return kind(kernel_size, stride, padding, draw(st.booleans()))
+    return kind(kernel_size, stride, padding)
+
+
+for _kind in (L2Pool, MinPool, WeightedPool):
+    st.register_type_strategy(_kind, pools(_kind))
 
 
 def check_windows(layer: Layer, volume: Shape) -> None:

@@ -7,10 +7,14 @@ from math import sqrt
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from striate import build
 from striate.layers.pooling import AvgPool
 from striate.layers.weighted_pooling import WeightedPool
+
+VOLUMES = st.tuples(st.integers(1, 2), st.integers(3, 7), st.integers(3, 7))
 
 
 def test_the_weights_of_three_by_three_are_those_of_the_formula() -> None:
@@ -28,9 +32,13 @@ def test_an_even_window_has_its_centre_between_the_pixels() -> None:
     torch.testing.assert_close(found, AvgPool((2, 2)).module(((3, 8, 6),))(image))
 
 
-@pytest.mark.parametrize("layer", [WeightedPool((3, 3), (2, 2), 1), WeightedPool((4, 3), (1, 2))])
-def test_it_is_a_weighted_mean_of_each_window(layer: WeightedPool) -> None:
-    volume = (2, 7, 8)
+@settings(max_examples=40, deadline=None)
+@given(
+    st.from_type(WeightedPool), st.tuples(st.integers(1, 2), st.integers(3, 7), st.integers(3, 7))
+)
+def test_it_is_a_weighted_mean_of_each_window(
+    layer: WeightedPool, volume: tuple[int, int, int]
+) -> None:
     image = torch.randn(1, *volume, dtype=torch.float64, requires_grad=True)
     (rows, columns), (pad_h, pad_w) = layer.kernel_size, layer.torch_padding((volume,))
     weights = torch.tensor(
