@@ -72,9 +72,12 @@ def local_convolution(
     from torch.nn import functional as F
 
     rows, columns = pads
-    padded = F.pad(image, (*columns, *rows))
-    patches = F.unfold(padded, weight.shape[4:], dilation, stride=stride)  # N×(C·rows·columns)×H'W'
-    filters = weight.flatten(0, 1).flatten(2)  # H'W'×O×(C·rows·columns)
-    found = filters.bmm(patches.permute(2, 1, 0)).permute(2, 1, 0)  # N×O×H'W'
+    patches = F.pad(image, (*columns, *rows))
+    for axis in (0, 1):
+        extent = dilation[axis] * (weight.shape[4 + axis] - 1) + 1
+        patches = patches.unfold(2 + axis, extent, stride[axis])[..., :: dilation[axis]]
+    patches = patches.permute(2, 3, 0, 1, 4, 5).flatten(0, 1).flatten(2)  # H'W'×N×(C·k·k)
+    filters = weight.flatten(0, 1).flatten(2)  # H'W'×O×(C·k·k)
+    found = patches.bmm(filters.transpose(1, 2)).permute(1, 2, 0)  # N×O×H'W'
     found = found.unflatten(2, weight.shape[:2])
     return found if bias is None else found + bias
