@@ -150,7 +150,7 @@ def _summary(ledger: Ledger, width: int) -> list[str]:
         f"{big(totals.parameters)} parameters · {big(totals.macs)} MACs ({big(totals.flops)} FLOPs)"
         f" · {big_bytes(totals.output_bytes)} of outputs",
         *(_largest(f"most {name}:", rows, values, width) for name, values in columns.items()),
-        *(f"tap {tap.name}: {show(tap.output)} of {tap.layer}" for tap in ledger.taps),
+        *(_cut(f"tap {tap.name}: {show(tap.output)} of {tap.layer}", width) for tap in ledger.taps),
     ]
 
 

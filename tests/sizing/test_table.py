@@ -82,6 +82,21 @@ def test_long_names_are_cut_in_front() -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_taps_are_told_below_and_shared_weights_in_their_rows() -> None:
+    text = (
+        f"input 3x16x16 -> a: conv3-3 -> tap early -> {'a' * 60}: again a "
+        f"-> tap {'t' * 60} [gap -> fc-10] -> gap -> fc-10"
+    )
+    lines = size(text).table(80).splitlines()
+    (shared,) = (line for line in lines if "shared" in line)
+    assert "20.74 k" in shared
+    assert lines[-2:] == [
+        "tap early: 3×16×16 of a",
+        "…" + f"tap {'t' * 60}: 10 of {'t' * 60}.fc1"[-79:],
+    ]
+    assert max(map(len, lines)) <= 80
+
+
 def test_the_largest_layers_are_named() -> None:
     assert "most parameters: fc1 74% · fc2 12% · fc3 3%" in size("vgg16").table()
     assert "most MACs: none" in size("input 3x8x8 -> pool2").table()
