@@ -11,6 +11,7 @@ from striate.sizing.lints.fields import beyond_the_image, smaller_than_the_objec
 from striate.sizing.lints.finding import Lint, at
 from striate.sizing.lints.holes import sampling_holes
 from striate.sizing.lints.multiples import uneven_sizes
+from striate.sizing.lints.padding import weights_on_padding
 from striate.sizing.lints.skipped import skipped
 from striate.sizing.lints.turns import broken_turns
 
@@ -23,6 +24,7 @@ RULES = (
     uneven_sizes,
     beyond_the_image,
     useless_biases,
+    weights_on_padding,
     broken_turns,
 )
 
