@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from striate.graph import load_graph
     from striate.modules import load_published
     from striate.modules.build import build
+    from striate.modules.saved import saved_bytes
     from striate.notation import parse, print_network
     from striate.patterns import pattern
     from striate.sizing import size
@@ -42,6 +43,7 @@ _HOMES = {
     "predict": "striate.training.predicting",
     "print_network": "striate.notation",
     "prove": "striate.equalities",
+    "saved_bytes": "striate.modules.saved",
     "size": "striate.sizing",
     "test": "striate.training.testing",
     "train": "striate.api",
@@ -64,6 +66,7 @@ __all__ = [
     "predict",
     "print_network",
     "prove",
+    "saved_bytes",
     "size",
     "test",
     "train",

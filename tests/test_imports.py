@@ -26,6 +26,7 @@ LEVELS = (
     ("sizing", "drawing"),
     ("patterns",),
     ("modules",),
+    ("catalogue",),
     ("data",),
     ("equalities",),
     ("training",),

@@ -10,6 +10,7 @@ import striate
 from striate import zoo
 from striate.cli.parameters import examples
 from striate.errors import UserError
+from striate.sizing.table import big
 from striate.source import Source
 
 
@@ -19,17 +20,24 @@ def _complete(context: click.Context, param: click.Parameter, incomplete: str) -
 
 @click.command("zoo", epilog=examples("striate zoo", "striate zoo vgg16 > mine.net"))
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=_complete)
-def command(name: str | None) -> None:
+@click.option("--table", is_flag=True, help="All of them beside published figures, in Markdown.")
+def command(name: str | None, table: bool) -> None:
     """List the networks that come with Striate, or print one.
 
     With NAME, prints that network's text: a start for your own.
     """
-    if name is None:
+    if name is not None and table:
+        raise UserError("--table is about all networks. Leave out the name, or --table")
+    if table:
+        from striate.catalogue import entry, names, page
+
+        click.echo(page([entry(known) for known in names()]), nl=False)
+    elif name is None:
         click.echo(_row("network", "parameters", "MACs", "from"))
         for known in zoo.names():
             totals = striate.size(known).totals
-            paper = textwrap.shorten(_header(zoo.read(known)), 56, placeholder="…")
-            click.echo(_row(known, f"{totals.parameters:,}", f"{totals.macs:,}", paper))
+            paper = textwrap.shorten(_header(zoo.read(known)), 60, placeholder="…")
+            click.echo(_row(known, f"{totals.parameters:,}", big(totals.macs), paper))
     elif name in zoo.names():
         click.echo(zoo.read(name).text.rstrip("\n"))
     else:
@@ -39,7 +47,7 @@ def command(name: str | None) -> None:
 
 
 def _row(name: str, parameters: str, macs: str, paper: str) -> str:
-    return f"{name:<13} {parameters:>12} {macs:>15}  {paper}"
+    return f"{name:<16} {parameters:>11} {macs:>8}  {paper}"
 
 
 def _header(source: Source) -> str:

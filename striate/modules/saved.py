@@ -22,9 +22,9 @@ def saved_bytes(
 
     They are counted as torch's autograd saves them, on its meta device, where nothing is
     computed: the image, the volumes that a gradient is made from, the indices of pools (8 bytes
-    each) and the masks of dropout, each once however many layers keep it. Weights are left out,
-    since they are there in any case. `what` and `input` are those of `striate.size`, and so are
-    the errors.
+    each) and the masks of dropout, each once however many layers keep it; taps run along. Weights
+    are left out, since they are there in any case. `what` and `input` are those of `striate.size`,
+    and so are the errors.
     """
     if batch < 1:
         raise UserError(f"a batch holds at least 1 image, not {batch}")
@@ -39,7 +39,13 @@ def saved_bytes(
 
     image = torch.empty((batch, *network.graph.input), device="meta")
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(image)
+        try:
+            network.outputs(image)
+        except ValueError as error:
+            raise UserError(
+                f"{network.graph.name} cannot train on a batch of 1 image: batch normalisation of "
+                "volumes of 1×1 needs more than one value for each channel. Take a batch of 2"
+            ) from error
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 

@@ -1,4 +1,4 @@
-"""What was published about the networks of the zoo: figures, with where they stand."""
+"""What was published about the networks of the zoo: figures, and where they stand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ SOURCES = {
     "Szegedy 2015": "Szegedy et al., arXiv 1512.00567, abstract",
     "Springenberg 2014": "Springenberg et al., arXiv 1412.6806, table 3",
     "Long 2014": "Long, Shelhamer & Darrell, arXiv 1411.4038, table 1, of the layers up to fc7",
-    "Paszke 2016": "Paszke et al., “ENet”, arXiv 1606.02147, table III",
     "He 2015": "He et al., arXiv 1512.03385, tables 1 and 6",
     "He 2018": "He et al., arXiv 1812.01187, table 5",
     "Howard 2017": "Howard et al., arXiv 1704.04861, tables 4, 6 and 7",
@@ -52,14 +51,15 @@ class Figure:
     layer: str = ""
 
     def agrees(self, counted: int) -> bool:
-        """Whether a count is the published figure, rounded to its last digit."""
+        """Whether a count is the published figure, rounded to its last digit or cut off there."""
         found = _FIGURE.fullmatch(self.said)
         assert found is not None, self.said
         below, number, decimals, unit = found.groups()
         value = Decimal(number.replace(",", "")).scaleb(_UNITS[unit])
         if below:
             return counted < value
-        return 2 * abs(counted - value) <= Decimal(1).scaleb(_UNITS[unit] - len(decimals or ""))
+        last = Decimal(1).scaleb(_UNITS[unit] - len(decimals or ""))
+        return -last / 2 <= counted - value < last
 
 
 _TORCHVISION = {
@@ -80,7 +80,6 @@ _TORCHVISION = {
     "vgg19": ("143,667,240", "19.632 G"),
     "vgg19_bn": ("143,678,248", "19.632 G"),
 }
-_CUT = "cut off, not rounded"
 _SLIM = (
     "the authors' list of released models (TF-Slim) says {}, which is the count here without the "
     "scales and shifts of batch normalisation"
@@ -100,13 +99,13 @@ FIGURES: tuple[Figure, ...] = (
         "its pools (44, not here) and has fixed codes in place of the last layer (850 here)",
     ),
     Figure("alexnet", "receptive field", "195", "Araujo 2019"),
-    Figure("alexnet_2012", "parameters", "60 M", "Krizhevsky 2012", _CUT),
+    Figure("alexnet_2012", "parameters", "60 M", "Krizhevsky 2012"),
     Figure("vgg11", "parameters", "133 M", "Simonyan 2014"),
     Figure("vgg13", "parameters", "133 M", "Simonyan 2014"),
     Figure("vgg16", "parameters", "138 M", "Simonyan 2014"),
     Figure("vgg16", "receptive field", "212", "Araujo 2019"),
     Figure("vgg19", "parameters", "144 M", "Simonyan 2014"),
-    Figure("allcnn_c", "parameters", "1.3 M", "Springenberg 2014", _CUT),
+    Figure("allcnn_c", "parameters", "1.3 M", "Springenberg 2014"),
     Figure(
         "googlenet",
         "parameters",
@@ -124,10 +123,18 @@ FIGURES: tuple[Figure, ...] = (
         "Szegedy 2015",
         "true without the auxiliary classifier, which is not used after training",
     ),
-    Figure("inception_v3", "macs", "5 G", "Szegedy 2015", "the network as released takes more"),
+    Figure("inception_v3", "parameters", "27,161,264", "torchvision"),
+    Figure("inception_v3", "macs", "5 G", "Szegedy 2015"),
+    Figure(
+        "inception_v3",
+        "macs",
+        "5.713 G",
+        "torchvision",
+        "torchvision does not count the auxiliary classifier, which it runs in training only",
+    ),
     Figure("inception_v3", "receptive field", "1311", "Araujo 2019"),
     Figure("resnet18", "macs", "1.8 G", "He 2015"),
-    Figure("resnet34", "macs", "3.6 G", "He 2015", _CUT),
+    Figure("resnet34", "macs", "3.6 G", "He 2015"),
     Figure(
         "resnet50",
         "macs",
@@ -135,7 +142,7 @@ FIGURES: tuple[Figure, ...] = (
         "He 2015",
         "the paper has the stride in the first 1×1 of a block: `resnet50_a`",
     ),
-    Figure("resnet50_a", "macs", "3.8 G", "He 2015", _CUT),
+    Figure("resnet50_a", "macs", "3.8 G", "He 2015"),
     Figure("resnet101_a", "macs", "7.6 G", "He 2015"),
     Figure("resnet152_a", "macs", "11.3 G", "He 2015"),
     *(
@@ -162,7 +169,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("mobilenet_v1(alpha=0.25)", "parameters", "0.5 M", "Howard 2017"),
     Figure("mobilenet_v1(alpha=0.25)", "macs", "41 M", "Howard 2017"),
     Figure("mobilenet_v1(rho=6/7)", "macs", "418 M", "Howard 2017"),
-    Figure("mobilenet_v1(rho=5/7)", "macs", "290 M", "Howard 2017", _CUT),
+    Figure("mobilenet_v1(rho=5/7)", "macs", "290 M", "Howard 2017"),
     Figure("mobilenet_v1(rho=4/7)", "macs", "186 M", "Howard 2017"),
     Figure(
         "mobilenet_v2",
@@ -171,7 +178,7 @@ FIGURES: tuple[Figure, ...] = (
         "Sandler 2018",
         _SLIM.format("3.47 M"),
     ),
-    Figure("mobilenet_v2", "macs", "300 M", "Sandler 2018", _CUT),
+    Figure("mobilenet_v2", "macs", "300 M", "Sandler 2018"),
     Figure(
         "mobilenet_v2(alpha=1.4)", "parameters", "6.9 M", "Sandler 2018", _SLIM.format("6.06 M")
     ),

@@ -13,7 +13,7 @@ def test_the_list_has_each_network_with_its_numbers_and_its_source(run) -> None:
     assert [line.split()[0] for line in lines[1:]] == zoo.names()
     assert max(map(len, lines)) <= 100
     vgg16 = next(line for line in lines if line.startswith("vgg16 "))
-    assert "138,357,544" in vgg16
+    assert "138,357,544  15.47 G" in vgg16
     assert "Simonyan & Zisserman 2014" in vgg16
 
 
@@ -26,4 +26,12 @@ def test_an_unknown_network(run) -> None:
         2,
         "",
         f"striate: no network of the zoo is called 'vgg17': it has {', '.join(zoo.names())}\n",
+    )
+
+
+def test_the_table_is_about_all_networks(run) -> None:
+    assert run("zoo", "vgg16", "--table") == (
+        2,
+        "",
+        "striate: --table is about all networks. Leave out the name, or --table\n",
     )

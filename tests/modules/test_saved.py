@@ -53,3 +53,12 @@ def test_as_much_as_a_forward_pass_on_the_cpu_keeps(what: str) -> None:
 def test_an_empty_batch() -> None:
     with pytest.raises(UserError, match=r"^a batch holds at least 1 image, not 0$"):
         saved_bytes("vgg16", batch=0)
+
+
+def test_a_batch_that_batch_normalisation_cannot_take() -> None:
+    with pytest.raises(UserError) as error:
+        saved_bytes("inception_v3")
+    assert str(error.value) == (
+        "inception_v3 cannot train on a batch of 1 image: batch normalisation of volumes of 1×1 "
+        "needs more than one value for each channel. Take a batch of 2"
+    )
