@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as f
 
@@ -242,3 +244,53 @@ def test_tracing_exporting_and_compiling(text: str, images: Tensor) -> None:
     torch.testing.assert_close(exported(images), expected)
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     torch.testing.assert_close(compiled(images), expected)
+
+
+PLAIN = ["conv3-4", "bn", "relu", "(id * gap -> conv1-4 -> sigmoid)", "(conv1-4 + id)"]
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """Layers of four channels with labels, uses of them, taps, and pools undone in order."""
+    items: list[str] = []
+    labels: list[str] = []
+    pools: list[str] = []
+    for i, choice in enumerate(draw(st.lists(st.sampled_from("lgaput"), min_size=1, max_size=12))):
+        layer = draw(st.sampled_from(PLAIN))
+        if choice == "l":
+            items.append(f"l{i}: {layer}")
+            labels.append(f"l{i}")
+        elif choice == "g":
+            inner = f"again {draw(st.sampled_from(labels))}" if labels else "relu"
+            items.append(f"l{i}: [{layer} -> {inner}]*{draw(st.integers(1, 2))}")
+            labels.append(f"l{i}")
+        elif choice == "a" and labels:
+            items.append(f"again {draw(st.sampled_from(labels))}")
+        elif choice == "p" and len(pools) < 3:
+            pools.append(f"l{i}")
+            items.append(f"l{i}: {draw(st.sampled_from(['pool2', 'pool3/2 p1', 'pool2 ceil']))}")
+        elif choice == "u" and pools:
+            items.append(f"unpool {pools.pop()}")
+        else:
+            items.append(f"tap t{i} [{layer} -> gap -> fc-3]")
+    items += [f"unpool {label}" for label in reversed(pools)]
+    return " -> ".join(["input 4x19x16", *items, "gap -> fc-2"])
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts())
+def test_any_network_of_references_is_what_its_graph_says(text: str) -> None:
+    network = build(text, seed=0).eval()
+    graph = network.graph
+    found = network.outputs(torch.randn(2, 4, 19, 16))
+    shapes = {tap.name: graph.shape(tap.node) for tap in graph.taps}
+    assert {name: tuple(value.shape[1:]) for name, value in found.items()} == {
+        "output": (2,),
+        **shapes,
+    }
+    held = {f"{node.name}.{name}": w for node in graph for name, w in graph.weights(node).items()}
+    assert {name: tuple(p.shape) for name, p in network.named_parameters()} == held
+    assert size(text).totals.parameters == sum(p.numel() for p in network.parameters())
+    names = [node.name for node in graph]
+    for name, value in network.run_to(torch.randn(1, 4, 19, 16), names).items():
+        assert tuple(value.shape[1:]) == graph.nodes[names.index(name)].output
