@@ -71,7 +71,7 @@ def names() -> list[str]:
 def entry(name: str) -> Entry:
     """What is counted of one network. Raises UserError as `striate.size` does."""
     ledger = size(name)
-    last = [row for row in ledger.rows if len(row.output) == 3 and row.output[1] > 1][-1]
+    last = last_volume(ledger)
     totals = ledger.totals
     return Entry(
         name=name,
@@ -82,6 +82,11 @@ def entry(name: str) -> Entry:
         last=last,
         fields={"": last.receptive_field[0], **_fields(name, ledger)},
     )
+
+
+def last_volume(ledger: Ledger) -> Row:
+    """The last layer whose output has several rows, the one that a receptive field is told of."""
+    return [row for row in ledger.rows if len(row.output) == 3 and row.output[1] > 1][-1]
 
 
 def _fields(name: str, ledger: Ledger) -> dict[str, int]:

@@ -73,6 +73,7 @@ def test_a_name_that_is_not_there() -> None:
         ("vgg16", 138_357_544),
         ("vgg19", 143_667_240),
         ("googlenet", 6_624_904),
+        ("googlenet_aux", 13_004_888),
         ("resnet18", 11_689_512),
         ("resnet34", 21_797_672),
         ("resnet50", 25_557_032),
