@@ -8,7 +8,7 @@ from striate.graph.nodes import IMAGE, Graph, Node
 from striate.layers import Shape
 from striate.notation import Labelled, LayerItem, Network, parse
 from striate.notation.labels import inner_chains
-from striate.notation.tree import Argument, Chain
+from striate.notation.tree import Argument, Chain, Definition, Name
 from striate.source import Source, Span
 
 _KEEPS_CLASSES = ("activation", "norm", "regularise")
@@ -31,10 +31,7 @@ def adapt(source: Source, *, input: Shape | None, classes: int | None) -> Source
         new = (Span(start, start), f"{line}\n-> ")
         edits.append((network.input.span, line) if network.input is not None else new)
     if classes is not None and graph.output != (classes,):
-        for argument in _arguments(network, graph):
-            compact = source.text[argument.span.start] == "-"
-            new_width = f"-{classes}" if compact else f"{argument.name}={classes}"
-            edits.append((argument.span, new_width))
+        edits += _widths(network, graph, classes)
     adapted = Source(_edited(source.text, edits), source.name)
     if classes is not None:
         _check(adapted, classes)
@@ -47,10 +44,11 @@ def _edited(text: str, edits: list[tuple[Span, str]]) -> str:
     return text
 
 
-def _arguments(network: Network, graph: Graph) -> list[Argument]:
-    """Where the text gives the number of classes: for its output, and for taps that give as many.
+def _widths(network: Network, graph: Graph, classes: int) -> list[tuple[Span, str]]:
+    """Edits where the text gives the number of classes: for its output, and for taps like it.
 
-    Raises UserError where one of them is used for other layers too.
+    A number that is a constant of the text changes there, for all layers that use it. Raises
+    UserError where a layer that gives its own number is used for something else too.
     """
     end = _classifier(graph, graph.end)
     if end is None:
@@ -61,7 +59,14 @@ def _arguments(network: Network, graph: Graph) -> list[Argument]:
     taps = [tap.node for tap in graph.taps if graph.shape(tap.node) == graph.output]
     found = [end, *(node for tap in taps if (node := _classifier(graph, tap)))]
     names = {node.name for node in found}
+    constants = {each.name: each for each in network.definitions if _is_number(each)}
+    edits: dict[Span, str] = {}
     for node in found:
+        argument = _argument(network, node)
+        if isinstance(argument.value, Name) and argument.value.name in constants:
+            constant = constants[argument.value.name]
+            edits[constant.span] = f"{constant.name} = {classes}"
+            continue
         same = [other for other in graph if other.span == node.span]
         if any(other.name not in names and other.weights not in names for other in same):
             raise UserError(
@@ -69,7 +74,13 @@ def _arguments(network: Network, graph: Graph) -> list[Argument]:
                 "so its number of classes cannot be set alone. Take it out of the repetition or "
                 "definition and write it at the end: -> fc-N"
             )
-    return [_argument(network, node) for node in {node.span: node for node in found}.values()]
+        compact = network.source.text[argument.span.start] == "-"
+        edits[argument.span] = f"-{classes}" if compact else f"{argument.name}={classes}"
+    return list(edits.items())
+
+
+def _is_number(definition: Definition) -> bool:
+    return not isinstance(definition.body, Chain)
 
 
 def _classifier(graph: Graph, at: int) -> Node | None:

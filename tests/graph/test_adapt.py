@@ -53,11 +53,7 @@ def test_what_is_not_given_stays() -> None:
     assert adapt(source, input=(2, 4, 4), classes=None).text == "input 2x4x4 -> fc-10"
 
 
-USED_OFTEN = ("nin", "fcn8s")
-"""Networks whose last layer stands in a definition that other layers come from too."""
-
-
-@pytest.mark.parametrize("name", [name for name in zoo.names() if name not in USED_OFTEN])
+@pytest.mark.parametrize("name", zoo.names())
 def test_every_network_of_the_zoo_takes_other_classes_and_its_own_again(name: str) -> None:
     before = zoo.read(name)
     graph = load_graph(before)
@@ -66,10 +62,15 @@ def test_every_network_of_the_zoo_takes_other_classes_and_its_own_again(name: st
     assert adapt(changed, input=None, classes=graph.output[0]) == before
 
 
-@pytest.mark.parametrize("name", USED_OFTEN)
-def test_a_last_layer_that_is_used_often_is_not_touched(name: str) -> None:
-    with pytest.raises(UserError, match="stands in a part that is used"):
-        adapt(zoo.read(name), input=None, classes=7)
+def test_a_constant_that_gives_the_classes_changes_for_all_that_use_it() -> None:
+    text = (
+        "k = 10\nscore = conv1-k\n"
+        "input 1x8x8 -> (score + conv3-4 -> score) -> score -> tap side [gap -> fc-k] -> gap"
+    )
+    changed = adapted(text)
+    assert changed == text.replace("k = 10", "k = 2").replace("1x8x8", "3x16x16")
+    with pytest.raises(UserError, match="stands in a part that is used 3 times"):
+        adapted(text.replace("conv1-k", "conv1-10"))
 
 
 @pytest.mark.parametrize(
