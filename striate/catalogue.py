@@ -27,7 +27,6 @@ with its paper, and every other verb takes the name. This page is what `striate 
 
 Published figures stand beside what is counted, with the number of their [source](#sources). One in
 bold is not what is counted, neither rounded nor cut off to its last digit: [why](#where-a-published-figure-differs).
-
 """  # noqa: E501
 _MEMORY = (
     "- `vgg16`, memory: course notes add up its volumes to “24M * 4 bytes ~= 93MB”. Their own rows "
@@ -105,7 +104,7 @@ def page(entries: Sequence[Entry]) -> str:
     numbered = [f"{number}. {text}" for number, text in enumerate(SOURCES.values(), start=1)]
     return "\n".join(
         [
-            *(_HEADING + lines[0], *lines[1:], ""),
+            *(_HEADING, *lines, ""),
             *("## Where a published figure differs", "", *differing, _MEMORY, ""),
             *("## Sources", "", *numbered, ""),
         ]
