@@ -35,31 +35,58 @@ def table(ledger: Ledger, width: int) -> str:
     A bar beside a number is its share of the largest one in its column.
     """
     width = max(width, NARROWEST)
-    head, *body, totals = _laid_out(_columns(ledger), width)
+    head, *body, totals = laid_out(_columns(ledger), width)
     rule = "─" * max(len(line) for line in (head, *body, totals))
-    lines = [_title(ledger), "", head, rule, *body, rule, totals, "", *_summary(ledger, width)]
+    lines = [title(ledger), "", head, rule, *body, rule, totals, "", *_summary(ledger, width)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _title(ledger: Ledger) -> str:
+def title(ledger: Ledger) -> str:
+    """The network, its image, and the image's bytes."""
     batch = f" · batch of {ledger.batch}" if ledger.batch > 1 else ""
     size = big_bytes(ledger.batch * FLOAT_BYTES * product(ledger.input))
     return f"{ledger.name} · input {show(ledger.input)}{batch} · {size}"
 
 
-def _columns(ledger: Ledger) -> Columns:
+def cells(ledger: Ledger) -> Columns:
+    """What the table says, header by header: one text for each layer, then the total's."""
     rows, totals = ledger.rows, ledger.totals
+    parameters = ["shared" if row.weights else _count(row.parameters, big) for row in rows]
     return {
-        "layer": [*_short_names([row.name for row in rows]), "total"],
+        "layer": [*(row.name for row in rows), "total"],
         "notation": [*(row.notation for row in rows), ""],
         "output": [*(show(row.output) for row in rows), ""],
-        "params": _parameters(rows, totals.parameters),
-        "MACs": _shares([row.macs for row in rows], totals.macs, big),
-        "bytes": _shares([row.output_bytes for row in rows], totals.output_bytes, big_bytes),
+        "params": [*parameters, big(totals.parameters)],
+        "MACs": [*(_count(row.macs, big) for row in rows), big(totals.macs)],
+        "bytes": [
+            *(_count(row.output_bytes, big_bytes) for row in rows),
+            big_bytes(totals.output_bytes),
+        ],
         "jump": [*("" if row.whole_input else _pair(row.jump) for row in rows), ""],
         "sees": [*("whole" if row.whole_input else _pair(row.receptive_field) for row in rows), ""],
         "from": [*("" if row.whole_input else _pair(row.start) for row in rows), ""],
     }
+
+
+def amounts(ledger: Ledger) -> dict[str, list[int]]:
+    """The numbers of the columns that add up, one for each layer."""
+    return {
+        "params": [row.parameters for row in ledger.rows],
+        "MACs": [row.macs for row in ledger.rows],
+        "bytes": [row.output_bytes for row in ledger.rows],
+    }
+
+
+def _count(value: int, write: Callable[[int], str]) -> str:
+    return write(value) if value else "–"
+
+
+def _columns(ledger: Ledger) -> Columns:
+    columns = cells(ledger)
+    columns["layer"] = [*_short_names([row.name for row in ledger.rows]), "total"]
+    for header, values in amounts(ledger).items():
+        columns[header] = _barred(columns[header], values)
+    return columns
 
 
 def _short_names(names: Sequence[str]) -> list[str]:
@@ -77,19 +104,14 @@ def _short_names(names: Sequence[str]) -> list[str]:
     return shown
 
 
-def _shares(values: Sequence[int], total: int, write: Callable[[int], str]) -> list[str]:
-    largest = max(values)
-    cells = [f"{write(value)} {_bar(value, largest)}" if value else _blank("–") for value in values]
-    return [*cells, _blank(write(total))]
-
-
-def _parameters(rows: Sequence[Row], total: int) -> list[str]:
-    """The shares of all, those of layers that use the weights of another told in a word."""
-    cells = _shares([row.parameters for row in rows], total, big)
-    shared = [
-        _blank("shared") if row.weights else cell for row, cell in zip(rows, cells, strict=False)
+def _barred(cells: Sequence[str], values: Sequence[int]) -> list[str]:
+    """Cells with the shares of their values; the last one, the total, has none."""
+    most = max(values)
+    shown = [
+        f"{cell} {_bar(value, most)}" if value else _blank(cell)
+        for cell, value in zip(cells, values, strict=False)
     ]
-    return [*shared, cells[-1]]
+    return [*shown, _blank(cells[-1])]
 
 
 def _bar(value: int, largest: int) -> str:
@@ -108,7 +130,7 @@ def _pair(pair: tuple[int | Fraction, int | Fraction]) -> str:
     return text.replace("-", "−")
 
 
-def _laid_out(columns: Columns, width: int) -> list[str]:
+def laid_out(columns: Columns, width: int) -> list[str]:
     """Lines of cells, the headers first. Columns are left out, then names cut, until they fit."""
     aligned = {header: _aligned(header, cells) for header, cells in columns.items()}
     for header in _DISPENSABLE:
@@ -139,22 +161,28 @@ def _aligned(header: str, cells: list[str]) -> list[str]:
     return [text.rjust(width) for text in (shown, *cells)]
 
 
-def _summary(ledger: Ledger, width: int) -> list[str]:
-    rows, totals = ledger.rows, ledger.totals
-    columns = {
-        "parameters": [row.parameters for row in rows],
-        "MACs": [row.macs for row in rows],
-        "bytes": [row.output_bytes for row in rows],
-    }
-    return [
+def totals_line(ledger: Ledger) -> str:
+    """`25.56 M parameters · 4.089 G MACs (8.178 G FLOPs) · 166.3 MB of outputs`."""
+    totals = ledger.totals
+    return (
         f"{big(totals.parameters)} parameters · {big(totals.macs)} MACs ({big(totals.flops)} FLOPs)"
-        f" · {big_bytes(totals.output_bytes)} of outputs",
-        *(_largest(f"most {name}:", rows, values, width) for name, values in columns.items()),
+        f" · {big_bytes(totals.output_bytes)} of outputs"
+    )
+
+
+def _summary(ledger: Ledger, width: int) -> list[str]:
+    rows = ledger.rows
+    return [
+        totals_line(ledger),
+        *(
+            largest(f"most {'parameters' if name == 'params' else name}:", rows, values, width)
+            for name, values in amounts(ledger).items()
+        ),
         *(_cut(f"tap {tap.name}: {show(tap.output)} of {tap.layer}", width) for tap in ledger.taps),
     ]
 
 
-def _largest(line: str, rows: Sequence[Row], values: Sequence[int], width: int) -> str:
+def largest(line: str, rows: Sequence[Row], values: Sequence[int], width: int) -> str:
     """The layers that hold most, as many as the line has room for."""
     total = sum(values)
     if not total:
