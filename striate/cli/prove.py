@@ -46,10 +46,10 @@ def command(
     output: Path | None,
     as_json: bool,
 ) -> int:
-    """Compute both sides of a statement about convolutions and compare them.
+    """Check a statement about convolutions, and draw it.
 
-    EQUALITY is im2col, toeplitz, backward, pointwise, flip, translation or edges. The exit status
-    is 1 if the sides differ.
+    Both of its sides are computed and compared. EQUALITY is im2col, toeplitz, backward, pointwise,
+    flip, translation or edges. The exit status is 1 if the sides differ.
     """
     proof = striate.prove(equality, layer=layer, input=shape, seed=seed, image=image)
     click.echo(json.dumps(proof.to_dict(), ensure_ascii=False) if as_json else proof.table())
