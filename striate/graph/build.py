@@ -12,7 +12,7 @@ from striate.graph.unread import unread_rows
 from striate.graph.walk import Walk
 from striate.layers import Pair, Shape, product
 from striate.notation.tree import Network
-from striate.notation.vocabulary import CHANNELS, HEIGHT, WIDTH
+from striate.notation.vocabulary import CHANNELS, HEIGHT, MAX_LAYERS, WIDTH
 from striate.source import Source, Span
 
 
@@ -27,7 +27,8 @@ def build_graph(network: Network, *, input: Shape | None = None, name: str = "")
     run = resolver.network(network.chain)
     problems = list(resolver.problems)
     walk = Walk(network.source, shape or (1, 1, 1), problems)
-    structure = walk.network(run) if shape is not None else None
+    walkable = shape is not None and run.size <= MAX_LAYERS
+    structure = walk.network(run) if walkable else None
     if structure is None or walk.end is None or problems:
         if shape is not None and not resolver.problems and walk.mismatched_in_size:
             problems[0] = _with_sizes(problems[0], network.source, run, shape)

@@ -39,7 +39,8 @@ class Use:
 
     @property
     def size(self) -> int:
-        return self.body.size
+        """At least 1: what stands for no layer takes time all the same, and uses can double."""
+        return max(1, self.body.size)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ class Again:
 
     @property
     def size(self) -> int:
-        return self.target.size
+        """At least 1, as that of a use."""
+        return max(1, self.target.size)
 
 
 @dataclass(frozen=True)

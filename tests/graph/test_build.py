@@ -288,6 +288,25 @@ def test_a_network_too_large_is_refused_before_memory_is_spent() -> None:
     assert "this stands for" in message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input 1x1x1 -> " + " -> ".join(["[relu]*100000"] * 50),
+        "d0 = [relu]*0\n"
+        + "".join(f"d{i} = d{i - 1} -> d{i - 1}\n" for i in range(1, 40))
+        + "input 1x1x1 -> relu -> d39",
+        "input 1x1x1 -> relu -> a0: [relu]*0 -> "
+        + " -> ".join(f"a{i}: [again a{i - 1} -> again a{i - 1}]" for i in range(1, 40)),
+    ],
+    ids=["a long sum", "uses of nothing", "nothing again"],
+)
+def test_no_short_text_takes_long_to_refuse(text: str) -> None:
+    start = time.process_time()
+    message = message_of(text)
+    assert time.process_time() - start < 1
+    assert "this stands for" in message
+
+
 def test_definitions_without_end_are_refused_before_memory_is_spent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
