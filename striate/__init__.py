@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from striate.notation import parse, print_network
     from striate.patterns import pattern
     from striate.sizing import size
+    from striate.sizing.compare import compare
     from striate.training.predicting import predict
     from striate.training.progress import Display
     from striate.training.testing import test
@@ -34,6 +35,7 @@ _HOMES = {
     "StriateError": "striate.errors",
     "UserError": "striate.errors",
     "build": "striate.modules",
+    "compare": "striate.sizing.compare",
     "draw": "striate.drawing",
     "draw_steps": "striate.drawing",
     "load_graph": "striate.graph",
@@ -57,6 +59,7 @@ __all__ = [
     "UserError",
     "__version__",
     "build",
+    "compare",
     "draw",
     "draw_steps",
     "load_graph",

@@ -1,4 +1,4 @@
-"""`striate size`: the ledger of a network."""
+"""`striate size`: the ledger of a network, or two beside each other."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import click
 
 import striate
 from striate.cli.parameters import (
+    Network,
     Whole,
     csv_option,
     examples,
     input_option,
     json_option,
     network_argument,
-    one_form,
 )
+from striate.sizing import Ledger
+from striate.sizing.budget import check, parse_budget
 
 
 @click.command(
@@ -22,10 +24,13 @@ from striate.cli.parameters import (
         "striate size vgg16",
         "striate size resnet50 --input 3x320x320 --batch 32",
         "striate size 'input 1x28x28 -> conv3-8 -> relu -> pool2 -> fc-10' --json",
+        "striate size vgg16 vgg19",
+        "striate size mobilenet_v2 --budget params=5M,macs=600M,bytes=100MB",
         "striate size resnet50 --object 200",
     ),
 )
 @network_argument
+@click.argument("other", metavar="[OTHER]", type=Network(), required=False)
 @click.option("--batch", type=Whole(1), default="1", help="Images in a batch; 1 if not given.")
 @input_option
 @click.option(
@@ -35,24 +40,66 @@ from striate.cli.parameters import (
     type=Whole(1),
     help="Warn when no unit sees an object of N×N pixels whole.",
 )
+@click.option(
+    "--budget",
+    metavar="LIMITS",
+    help="End with status 3 when NET has more, as in params=5M,macs=600M,bytes=100MB.",
+)
 @json_option
 @csv_option
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 def command(
     network: str,
+    other: str | None,
     batch: int,
     shape: tuple[int, int, int] | None,
     pixels: int | None,
+    budget: str | None,
     as_json: bool,
     as_csv: bool,
+    as_markdown: bool,
 ) -> None:
     """Show every volume, weight, MAC and receptive field of a network.
 
     NET is a network of the zoo, a .net file, or the text itself. Losses are told as warnings and
-    what is worth knowing as notes, each with its place and the fix.
+    what is worth knowing as notes, each with its place and the fix. With OTHER, NET is compared
+    with it: totals, and the layers that were added, removed or changed.
     """
-    form = one_form(as_json, as_csv)
+    form = _form(as_json, as_csv, as_markdown)
+    limits = parse_budget(budget) if budget is not None else ()
     ledger = striate.size(network, batch=batch, input=shape, object=pixels)
-    write = {"json": ledger.to_json, "csv": ledger.to_csv, "table": ledger.table}[form]
-    click.echo(write().rstrip("\n"))
+    if other is not None:
+        if limits or form == "csv":
+            raise click.UsageError("--budget and --csv are about one network: leave OTHER out.")
+        _compare(ledger, striate.size(other, batch=batch, input=shape, object=pixels), form)
+        return
+    forms = {
+        "json": ledger.to_json,
+        "csv": ledger.to_csv,
+        "markdown": ledger.to_markdown,
+        "table": ledger.table,
+    }
+    click.echo(forms[form]().rstrip("\n"))
     for lint in ledger.lints:
         click.echo(f"{lint.level}: {lint.shown}", err=True)
+    for line in check(ledger, limits):
+        click.echo(line, err=True)
+
+
+def _form(as_json: bool, as_csv: bool, as_markdown: bool) -> str:
+    asked = {"json": as_json, "csv": as_csv, "markdown": as_markdown}
+    forms = [form for form, wanted in asked.items() if wanted]
+    if len(forms) > 1:
+        names = " and ".join(f"--{form}" for form in forms[:2])
+        raise click.UsageError(f"{names} are two forms of one output: give one of them.")
+    return forms[0] if forms else "table"
+
+
+def _compare(before: Ledger, after: Ledger, form: str) -> None:
+    comparison = striate.compare(before, after)
+    forms = {
+        "json": comparison.to_json,
+        "markdown": comparison.to_markdown,
+        "table": comparison.table,
+    }
+    click.echo(forms[form]().rstrip("\n"))

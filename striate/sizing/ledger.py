@@ -135,6 +135,12 @@ class Ledger:
 
         return to_csv(self.rows)
 
+    def to_markdown(self) -> str:
+        """The table in Markdown, to paste."""
+        from striate.sizing.markdown import to_markdown
+
+        return to_markdown(self)
+
     def table(self, width: int = 100) -> str:
         """The ledger for people, warnings apart, in lines of at most `width` characters."""
         from striate.sizing.table import table

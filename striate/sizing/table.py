@@ -130,10 +130,12 @@ def _pair(pair: tuple[int | Fraction, int | Fraction]) -> str:
     return text.replace("-", "−")
 
 
-def laid_out(columns: Columns, width: int) -> list[str]:
+def laid_out(
+    columns: Columns, width: int, dispensable: tuple[str, ...] = _DISPENSABLE
+) -> list[str]:
     """Lines of cells, the headers first. Columns are left out, then names cut, until they fit."""
     aligned = {header: _aligned(header, cells) for header, cells in columns.items()}
-    for header in _DISPENSABLE:
+    for header in dispensable:
         if _width(aligned, gap=1) > width:
             del aligned[header]
     if (excess := _width(aligned, gap=1) - width) > 0:

@@ -77,3 +77,41 @@ def test_an_empty_file(run, tmp_path: Path) -> None:
         "",
         f"striate: {path} is empty. A network begins with a line such as input 3x224x224\n",
     )
+
+
+def test_two_networks_are_compared(run) -> None:
+    comparison = striate.compare(striate.size("vgg16"), striate.size("vgg19"))
+    assert run("size", "vgg16", "vgg19") == (0, comparison.table(), "")
+    assert run("size", "vgg16", "vgg19", "--json") == (0, comparison.to_json(), "")
+    assert run("size", "vgg16", "vgg19", "--markdown") == (0, comparison.to_markdown(), "")
+
+
+def test_a_budget_that_is_kept(run) -> None:
+    status, out, err = run("size", "lenet5", "--budget", "params=100k", "--markdown")
+    assert (status, out) == (0, striate.size("lenet5").to_markdown())
+    assert err == "params: 61.71 k of 100.0 k, within the budget\n"
+
+
+def test_a_budget_that_is_exceeded(run) -> None:
+    status, out, err = run("size", "lenet5", "--budget", "params=60k")
+    assert (status, out) == (3, striate.size("lenet5").table())
+    assert err == (
+        "striate: lenet5 is over its budget\n"
+        "params: 61.71 k of 60.00 k, over by 1,706, 1.03 times the budget.\n"
+        "  most: conv3 78% · fc1 16% · conv2 4%\n"
+    )
+
+
+def test_a_wrong_budget_is_told_before_anything_else(run) -> None:
+    status, out, err = run("size", "lenet5", "--budget", "parms=60k")
+    assert (status, out) == (2, "")
+    assert err == "striate: a budget has no 'parms'. Did you mean 'params'?\n"
+
+
+def test_forms_and_options_that_exclude_each_other(run) -> None:
+    status, out, err = run("size", "lenet5", "--json", "--markdown")
+    assert (status, out) == (2, "")
+    assert "--json and --markdown are two forms of one output: give one of them." in err
+    status, out, err = run("size", "lenet5", "vgg16", "--budget", "params=1M")
+    assert (status, out) == (2, "")
+    assert "--budget and --csv are about one network: leave OTHER out." in err
