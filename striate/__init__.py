@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
+    from striate.ledgers import size
     from striate.modules import load_published
     from striate.modules.build import build
     from striate.modules.saved import saved_bytes
     from striate.notation import parse, print_network
     from striate.patterns import pattern
-    from striate.sizing import size
     from striate.sizing.compare import compare
     from striate.training.predicting import predict
     from striate.training.progress import Display
@@ -46,7 +46,7 @@ _HOMES = {
     "print_network": "striate.notation",
     "prove": "striate.equalities",
     "saved_bytes": "striate.modules.saved",
-    "size": "striate.sizing",
+    "size": "striate.ledgers",
     "test": "striate.training.testing",
     "train": "striate.api",
 }

@@ -26,6 +26,8 @@ LEVELS = (
     ("sizing", "drawing"),
     ("patterns",),
     ("modules",),
+    ("tracing",),
+    ("ledgers",),
     ("catalogue",),
     ("data",),
     ("equalities",),
@@ -48,6 +50,7 @@ LIGHT = (
     "sizing",
     "drawing",
     "patterns",
+    "ledgers",
     "cli",
 )
 """Parts that import nothing heavy when they are imported."""

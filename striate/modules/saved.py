@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -29,16 +31,9 @@ def saved_bytes(
     if batch < 1:
         raise UserError(f"a batch holds at least 1 image, not {batch}")
     network = outline(load_graph(what, input=input)).train()
-    own = {_storage(tensor) for tensor in (*network.parameters(), *network.buffers())}
-    kept: dict[int, Tensor] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        if _storage(tensor) not in own:
-            kept[_storage(tensor)] = tensor
-        return tensor
-
+    kept = Kept((*network.parameters(), *network.buffers()))
     image = torch.empty((batch, *network.graph.input), device="meta")
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with kept.hooks():
         try:
             network.outputs(image)
         except ValueError as error:
@@ -46,7 +41,33 @@ def saved_bytes(
                 f"{network.graph.name} cannot train on a batch of 1 image: batch normalisation of "
                 "volumes of 1×1 needs more than one value for each channel. Take a batch of 2"
             ) from error
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    return kept.bytes
+
+
+class Kept:
+    """What autograd saves for the backward pass, each piece of memory once.
+
+    `own` are the tensors that are there in any case: parameters and buffers.
+    """
+
+    def __init__(self, own: Iterable[Tensor]) -> None:
+        self._own = {_storage(tensor): tensor for tensor in own}
+        self._kept: dict[int, Tensor] = {}
+        self.bytes = 0
+
+    def hooks(self, tell: Callable[[int], None] = lambda _: None) -> AbstractContextManager[None]:
+        """While these are entered, all that is saved is counted; `tell` is given what is new."""
+
+        def keep(tensor: Tensor) -> Tensor:
+            place = _storage(tensor)
+            if place not in self._own and place not in self._kept:
+                self._kept[place] = tensor
+                count = tensor.untyped_storage().nbytes()
+                self.bytes += count
+                tell(count)
+            return tensor
+
+        return torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
 
 
 def _storage(tensor: Tensor) -> int:

@@ -50,8 +50,12 @@ class Row:
     """Rows and columns of the padded input that the stride leaves over at the end."""
     lost: Pair
     """Those of the remainder that are not padding."""
-    span: Pair
-    """The characters of the text, from and up to, that the layer stands in."""
+    span: Pair | None
+    """The characters of the text, from and up to, that the layer stands in; None without a text."""
+    saved_bytes: int | None = None
+    """What the batch keeps of it for the backward pass; None where torch was not asked."""
+    unknown_field: bool = False
+    """Whether what its units see is not known; `jump`, `receptive_field` and `start` are then 0."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class Totals:
     macs: int
     flops: int
     output_bytes: int
+    saved_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,11 +112,13 @@ class Ledger:
     def totals(self) -> Totals:
         """The sums of the rows."""
         macs = sum(row.macs for row in self.rows)
+        saved = [row.saved_bytes for row in self.rows if row.saved_bytes is not None]
         return Totals(
             parameters=sum(row.parameters for row in self.rows),
             macs=macs,
             flops=2 * macs,
             output_bytes=sum(row.output_bytes for row in self.rows),
+            saved_bytes=sum(saved) if saved else None,
         )
 
     def to_json(self) -> str:

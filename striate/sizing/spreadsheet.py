@@ -42,10 +42,13 @@ def _cells(row: Row) -> dict[str, object]:
     for pair in _PAIRS:
         height, width = getattr(row, pair)
         cells |= {f"{pair}_h": _number(height), f"{pair}_w": _number(width)}
+    first, last = row.span or ("", "")
     return cells | {
         "whole_input": str(row.whole_input).lower(),
-        "from": row.span[0],
-        "to": row.span[1],
+        "from": first,
+        "to": last,
+        "saved_bytes": "" if row.saved_bytes is None else row.saved_bytes,
+        "unknown_field": str(row.unknown_field).lower(),
     }
 
 

@@ -189,6 +189,8 @@ def test_json_keeps_its_contract() -> None:
         "remainder": [1, 1],
         "lost": [0, 0],
         "span": [21, 30],
+        "saved_bytes": None,
+        "unknown_field": False,
     }
     assert data["layers"][4]["inputs"] == ["id1", "relu1"]
     assert data["totals"] == {
@@ -196,6 +198,7 @@ def test_json_keeps_its_contract() -> None:
         "macs": ledger.totals.macs,
         "flops": ledger.totals.flops,
         "output_bytes": ledger.totals.output_bytes,
+        "saved_bytes": None,
     }
 
 

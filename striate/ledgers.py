@@ -1,0 +1,52 @@
+"""The ledger of anything: a text in the notation, a graph, or any torch network.
+
+Torch is imported only for a torch network.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.graph import Graph
+from striate.layers import Shape
+from striate.notation.vocabulary import is_layer
+from striate.sizing import ledger
+from striate.sizing.ledger import Ledger
+from striate.source import Source
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_LIBRARY = re.compile(r"\s*(timm|torchvision):\S*\s*")
+_FACTORY = re.compile(r"\s*[A-Za-z_][\w.]*:([A-Za-z_]\w*)\s*")
+
+
+def size(
+    what: str | Path | Source | Graph | nn.Module,
+    *,
+    batch: int = 1,
+    input: Shape | None = None,
+    object: int | None = None,
+) -> Ledger:
+    """The ledger of a network, for a batch of images.
+
+    `what` is a zoo network, a `.net` file, a text, a graph; or any torch network: `timm:NAME`,
+    `torchvision:NAME`, `module.path:factory` (which runs that function), a live `torch.nn.Module`.
+    `input` (C, H, W) stands in for the network's own. `object` is the size in pixels of what is to
+    be recognised on the image: a warning tells when no unit sees it whole. Raises UserError when
+    there is no such network, its input is not known, or the object is larger than the image; and
+    NotationError when the text is wrong.
+    """
+    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+        return ledger.size(what, batch=batch, input=input, object=object)
+    from striate.tracing import size as size_torch
+
+    return size_torch(what, batch=batch, input=input, object=object)
+
+
+def names_torch(text: str) -> bool:
+    """Whether a text names a torch network rather than being one in the notation."""
+    factory = _FACTORY.fullmatch(text)
+    return bool(_LIBRARY.fullmatch(text) or (factory and not is_layer(factory[1])))

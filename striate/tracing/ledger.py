@@ -1,0 +1,155 @@
+"""From what a torch network did in one pass to its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+
+from striate.errors import UserError
+from striate.layers import Shape
+from striate.sizing.ledger import Ledger, Row
+from striate.sizing.lints import Lint
+from striate.tracing.finding import Found, check_input, find, input_of
+from striate.tracing.layers import Layer, layers
+from striate.tracing.record import Record, record
+
+
+def size(
+    what: str | nn.Module,
+    *,
+    batch: int = 1,
+    input: Shape | None = None,
+    object: int | None = None,
+) -> Ledger:
+    """The ledger of any torch network, as `striate.size` gives it.
+
+    The network is copied without its memory and run once on tensors that hold no values: nothing
+    is allocated or computed, and the network itself stays as it is. Raises UserError when it does
+    not get as far as one layer; where it stops later, the ledger ends there with a warning.
+    """
+    if batch < 1:
+        raise UserError(f"a batch holds at least 1 image, not {batch}")
+    if object is not None:
+        raise UserError("an object's size is asked of networks in the notation alone")
+    if isinstance(what, nn.Module):
+        chosen = Found(what, type(what).__name__, input_of(what))
+    elif isinstance(what, str):
+        chosen = find(what)
+    else:
+        raise UserError(f"a network is a text, a path, a graph or a torch.nn.Module, not {what!r}")
+    return _trace(chosen.model, chosen.name, check_input(chosen, input), batch)
+
+
+def _trace(model: nn.Module, name: str, input: Shape, batch: int) -> Ledger:
+    found = record(model, input, batch)
+    known = layers(found)
+    if found.stopped is not None and not any(layer.output for layer in known):
+        raise UserError(f"{name} does not run on a batch of {_show(found.image)}: {_reason(found)}")
+    rows = tuple(_row(layer, batch, training=found.training) for layer in known)
+    if not rows:
+        raise UserError(f"{name} does nothing to its input, so that there is nothing to size")
+    last = [layer.name for layer in known if layer.output][-1]
+    lints = tuple(_lints(found, known, name))
+    return Ledger(name, input, batch, rows, output=last, lints=lints)
+
+
+def _row(layer: Layer, batch: int, *, training: bool) -> Row:
+    return Row(
+        name=layer.name,
+        kind=layer.kind,
+        notation=layer.notation,
+        inputs=tuple(layer.inputs),
+        weights=layer.weights,
+        output=_of_one(tuple(layer.output[0].shape), batch) if layer.output else (),
+        parameters=layer.parameters,
+        macs=layer.macs,
+        output_bytes=sum(each.numel() * each.element_size() for each in _values(layer.output)),
+        jump=(0, 0),
+        receptive_field=(0, 0),
+        start=(0, 0),
+        whole_input=False,
+        remainder=(0, 0),
+        lost=(0, 0),
+        span=None,
+        saved_bytes=layer.saved_bytes if training else None,
+        unknown_field=True,
+    )
+
+
+def _values(output: list[Tensor]) -> list[Tensor]:
+    """An output without the indices that come with it."""
+    return [each for each in output if each.is_floating_point()] or output
+
+
+def _of_one(shape: Shape, batch: int) -> Shape:
+    """The shape for one image: the first axis holds the batch, or a multiple of it."""
+    if not shape or shape[0] % batch:
+        return shape
+    return shape[1:] if shape[0] == batch else (shape[0] // batch, *shape[1:])
+
+
+def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
+    if found.stopped is not None:
+        where = found.stopped_at or "its own forward"
+        yield _lint(
+            "stopped",
+            "warning",
+            f"{name} is sized up to {where}, where it stops: {_reason(found)}",
+            (found.stopped_at,) if found.stopped_at else (),
+        )
+    if not found.training:
+        yield _lint(
+            "not in training",
+            "note",
+            f"{name} runs on images alone only outside of training, and was sized so: what it "
+            "keeps for the backward pass is not known",
+        )
+    if found.normalises_one_value:
+        yield _lint(
+            "one value",
+            "note",
+            f"{name} cannot train on a batch of 1 image: batch normalisation of volumes of 1×1 "
+            "needs more than one value for each channel. Take a batch of 2",
+        )
+    if found.stopped is None and (unused := [layer.name for layer in known if not layer.output]):
+        yield _lint(
+            "unused",
+            "note",
+            f"the parameters of {_listed(unused)} are not used in this pass",
+            tuple(unused),
+        )
+    uncounted = {operation: layer.name for layer in known for operation in layer.uncounted}
+    for operation, first in uncounted.items():
+        yield _lint(
+            "not counted", "note", f"{operation} in {first} is not counted in MACs", (first,)
+        )
+
+
+def _lint(rule: str, level: Any, message: str, layers: tuple[str, ...] = ()) -> Lint:
+    """A lint on a network that has no text, and so no place in it."""
+    return Lint(rule, level, message, layers, line=0, column=0, span=(0, 0), shown=message)
+
+
+def _listed(names: list[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _reason(found: Record) -> str:
+    """Why a pass stopped, in one line."""
+    error = found.stopped
+    kind = type(error).__name__
+    if kind in ("DataDependentOutputException", "DynamicOutputShapeException"):
+        operation = getattr(error, "func", "an operation")
+        return (
+            f"what follows depends on the values of the data ({operation}), and sizing runs on "
+            "shapes alone"
+        )
+    first = str(error).strip().split("\n")[0]
+    return f"{kind}: {first}" if first else kind
+
+
+def _show(image: Tensor) -> str:
+    return "×".join(str(n) for n in image.shape)

@@ -1,0 +1,205 @@
+"""What a torch network does in one forward pass: its operations, and the modules they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from striate.layers import Shape
+from striate.modules.network import Network
+from striate.modules.saved import Kept
+from striate.tracing.copying import without_memory
+
+
+@dataclass
+class Call:
+    """One use of a module: the root's has the empty path."""
+
+    path: str
+    kind: str
+    leaf: bool
+    """Whether the module has none below it."""
+    result: Any = None
+    """What it gave; None before it has, and where it failed."""
+
+
+@dataclass
+class Operation:
+    """One operation of torch on tensors that have shapes and storages, and no values."""
+
+    function: OpOverload
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    result: Any
+    call: Call
+    """The innermost module that was at work."""
+    saved_bytes: int = 0
+    """What it keeps for the backward pass that nothing before it keeps."""
+
+    @property
+    def name(self) -> str:
+        """`convolution` for `aten.convolution.default`."""
+        return self.function._schema.name.rpartition("::")[2]
+
+
+@dataclass
+class Record:
+    """A forward pass in training mode, up to where it ended."""
+
+    network: nn.Module
+    """The copy that was run."""
+    image: Tensor
+    operations: list[Operation] = field(default_factory=list)
+    result: Any = None
+    training: bool = True
+    normalises_one_value: bool = False
+    """Whether batch normalisation met a single value for a channel, which torch refuses."""
+    stopped: Exception | None = None
+    stopped_at: str = ""
+    """The path of the module in which it stopped."""
+
+
+def record(model: nn.Module, image: Shape, batch: int) -> Record:
+    """Run a copy of a network, without memory, on a batch of images of that shape.
+
+    Where a network runs only outside of training (a detector that wants to be given targets), it
+    is run so; the record that got further is the one given.
+    """
+    first = _record(model, image, batch, training=True)
+    if first.stopped is None:
+        return first
+    second = _record(model, image, batch, training=False)
+    further = second.stopped is None or len(second.operations) > len(first.operations)
+    return second if further else first
+
+
+def _record(model: nn.Module, image: Shape, batch: int, *, training: bool) -> Record:
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    network = without_memory(model, fake).train(training)
+    with fake:
+        images = torch.empty((batch, *image))
+    found = Record(network, images, training=training)
+    kept = Kept((*network.parameters(), *network.buffers()))
+    calls = [Call("", type(model).__name__, leaf=next(network.children(), None) is None)]
+    operations = _Operations(found.operations, calls)
+    functions = _Functions(found, kept)
+    _watch(network, calls)
+    run = network.outputs if isinstance(network, Network) else network
+    with ExitStack() as stack:
+        for mode in (fake, operations, functions, kept.hooks(functions.keep)):
+            stack.enter_context(mode)
+        try:
+            found.result = run(images)
+        except Exception as error:
+            found.stopped, found.stopped_at = error, calls[-1].path
+    calls[0].result = found.result
+    return found
+
+
+def _watch(network: nn.Module, calls: list[Call]) -> None:
+    """Let every module below the root say when it starts and ends."""
+    for path, module in network.named_modules():
+        if not path:
+            continue
+        leaf = next(module.children(), None) is None
+        module.register_forward_pre_hook(_starter(calls, path, leaf), prepend=True)
+        module.register_forward_hook(_ender(calls))
+
+
+def _starter(calls: list[Call], path: str, leaf: bool) -> Callable[..., None]:
+    return lambda module, _: calls.append(Call(path, type(module).__name__, leaf))
+
+
+def _ender(calls: list[Call]) -> Callable[..., None]:
+    def end(module: nn.Module, inputs: object, result: object) -> None:
+        calls.pop().result = result
+
+    return end
+
+
+class _Operations(TorchDispatchMode):
+    """Writes down every operation with the module that is at work."""
+
+    def __init__(self, operations: list[Operation], calls: Sequence[Call]) -> None:
+        super().__init__()
+        self.operations = operations
+        self.calls = calls
+
+    def __torch_dispatch__(
+        self,
+        func: OpOverload,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.operations.append(Operation(func, args, kwargs or {}, result, self.calls[-1]))
+        return result
+
+
+class _Functions(TorchFunctionMode):
+    """Gives what a call of torch keeps for the backward pass to the last operation of that call.
+
+    Torch keeps what an operation reads before the operation and what it writes after it.
+    """
+
+    def __init__(self, record: Record, kept: Kept) -> None:
+        super().__init__()
+        self.record = record
+        self.kept = kept
+        self.waiting = 0
+        self.inside = False
+
+    def keep(self, count: int) -> None:
+        self.waiting += count
+        if not self.inside:
+            self._give()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        self.inside = True
+        try:
+            if func is nn.functional.batch_norm:
+                return self._batch_norm(*args, **(kwargs or {}))
+            return func(*args, **(kwargs or {}))
+        finally:
+            self.inside = False
+            self._give()
+
+    def _give(self) -> None:
+        if self.waiting and self.record.operations:
+            self.record.operations[-1].saved_bytes += self.waiting
+            self.waiting = 0
+
+    def _batch_norm(
+        self,
+        input: Tensor,
+        running_mean: Tensor | None,
+        running_var: Tensor | None,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        training: bool = False,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Tensor:
+        """The same without torch's refusal of one value for a channel, which is noted instead."""
+        if training and input.numel() == input.size(1):
+            self.record.normalises_one_value = True
+            running_mean = running_var = None  # their update divides by the values less one
+        return torch.batch_norm(
+            input, weight, bias, running_mean, running_var, training, momentum, eps, True
+        )
