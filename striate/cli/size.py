@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 import striate
 from striate.cli.parameters import (
+    FILE,
     Network,
     Whole,
     csv_option,
@@ -14,8 +17,11 @@ from striate.cli.parameters import (
     json_option,
     network_argument,
 )
+from striate.files import write_whole
 from striate.sizing import Ledger
+from striate.sizing.badge import to_badge
 from striate.sizing.budget import check, parse_budget
+from striate.sizing.page import to_html
 
 
 @click.command(
@@ -48,6 +54,10 @@ from striate.sizing.budget import check, parse_budget
 @json_option
 @csv_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
+@click.option("--html", "page", metavar="FILE", type=FILE, help="Write a page of HTML as well.")
+@click.option(
+    "--badge", metavar="FILE.svg", type=FILE, help="Write one line of SVG for a README as well."
+)
 def command(
     network: str,
     other: str | None,
@@ -58,6 +68,8 @@ def command(
     as_json: bool,
     as_csv: bool,
     as_markdown: bool,
+    page: Path | None,
+    badge: Path | None,
 ) -> None:
     """Show every volume, weight, MAC and receptive field of a network.
 
@@ -69,8 +81,10 @@ def command(
     limits = parse_budget(budget) if budget is not None else ()
     ledger = striate.size(network, batch=batch, input=shape, object=pixels)
     if other is not None:
-        if limits or form == "csv":
-            raise click.UsageError("--budget and --csv are about one network: leave OTHER out.")
+        if limits or page or badge or form == "csv":
+            raise click.UsageError(
+                "--budget, --csv, --html and --badge are about one network: leave OTHER out."
+            )
         _compare(ledger, striate.size(other, batch=batch, input=shape, object=pixels), form)
         return
     forms = {
@@ -82,8 +96,16 @@ def command(
     click.echo(forms[form]().rstrip("\n"))
     for lint in ledger.lints:
         click.echo(f"{lint.level}: {lint.shown}", err=True)
+    _write(ledger, page, badge)
     for line in check(ledger, limits):
         click.echo(line, err=True)
+
+
+def _write(ledger: Ledger, page: Path | None, badge: Path | None) -> None:
+    for path, text in ((page, to_html), (badge, to_badge)):
+        if path is not None:
+            write_whole(path, text(ledger))
+            click.echo(f"{path} written", err=True)
 
 
 def _form(as_json: bool, as_csv: bool, as_markdown: bool) -> str:

@@ -114,4 +114,19 @@ def test_forms_and_options_that_exclude_each_other(run) -> None:
     assert "--json and --markdown are two forms of one output: give one of them." in err
     status, out, err = run("size", "lenet5", "vgg16", "--budget", "params=1M")
     assert (status, out) == (2, "")
-    assert "--budget and --csv are about one network: leave OTHER out." in err
+    assert "--budget, --csv, --html and --badge are about one network: leave OTHER out." in err
+
+
+def test_a_page_and_a_badge_are_written_as_well(run, tmp_path: Path) -> None:
+    page, badge = tmp_path / "lenet5.html", tmp_path / "lenet5.svg"
+    status, out, err = run("size", "lenet5", "--html", page, "--badge", badge)
+    assert (status, out) == (0, striate.size("lenet5").table())
+    assert err == f"{page} written\n{badge} written\n"
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert badge.read_text(encoding="utf-8").startswith("<svg ")
+
+
+def test_a_page_that_cannot_be_written(run, tmp_path: Path) -> None:
+    path = tmp_path / "none" / "page.html"
+    status, _, err = run("size", "lenet5", "--html", path)
+    assert (status, err) == (2, f"striate: {path}: there is no such file or folder\n")
