@@ -67,14 +67,14 @@ def receptive_fields(graph: Graph) -> list[tuple[Field, Field]]:
         sources = [fields[i - IMAGE] for i in node.inputs]
         read = shapes[: len(sources)]
         rows, columns = (
-            _through(window, axis, [source[axis] for source in sources], read, graph.input)
+            through(window, axis, [source[axis] for source in sources], read, graph.input)
             for axis in (0, 1)
         )
         fields.append((rows, columns))
     return fields[1:]
 
 
-def _through(
+def through(
     window: Window, axis: int, sources: list[Field], shapes: Sequence[Shape], image: Shape
 ) -> Field:
     """The field along one axis behind a window over the volumes that a layer reads."""

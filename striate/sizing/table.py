@@ -62,9 +62,10 @@ def cells(ledger: Ledger) -> Columns:
             *(_count(row.output_bytes, big_bytes) for row in rows),
             big_bytes(totals.output_bytes),
         ],
-        "jump": [*("" if row.whole_input else _pair(row.jump) for row in rows), ""],
-        "sees": [*("whole" if row.whole_input else _pair(row.receptive_field) for row in rows), ""],
-        "from": [*("" if row.whole_input else _pair(row.start) for row in rows), ""],
+        **_kept(ledger),
+        "jump": [*("" if _nowhere(row) else _pair(row.jump) for row in rows), ""],
+        "sees": [*(_seen(row) for row in rows), ""],
+        "from": [*("" if _nowhere(row) else _pair(row.start) for row in rows), ""],
     }
 
 
@@ -75,6 +76,30 @@ def amounts(ledger: Ledger) -> dict[str, list[int]]:
         "MACs": [row.macs for row in ledger.rows],
         "bytes": [row.output_bytes for row in ledger.rows],
     }
+
+
+def _kept(ledger: Ledger) -> Columns:
+    """The column of what is kept for the backward pass, where that is known."""
+    total = ledger.totals.saved_bytes
+    if total is None:
+        return {}
+    return {
+        "kept": [
+            *(_count(row.saved_bytes or 0, big_bytes) for row in ledger.rows),
+            big_bytes(total),
+        ]
+    }
+
+
+def _nowhere(row: Row) -> bool:
+    """Whether a row's units see all of the image, or what is not known."""
+    return row.whole_input or row.unknown_field
+
+
+def _seen(row: Row) -> str:
+    if row.unknown_field:
+        return "?"
+    return "whole" if row.whole_input else _pair(row.receptive_field)
 
 
 def _count(value: int, write: Callable[[int], str]) -> str:

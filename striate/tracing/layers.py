@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from striate.tracing.fields import Sight
 from striate.tracing.macs import is_uncounted, macs
 from striate.tracing.record import Call, Operation, Record
+from striate.tracing.sights import Sights
 
 INPUT = "input"
 """The name of the image, as in every ledger."""
@@ -35,6 +37,13 @@ class Layer:
     uncounted: dict[str, None] = field(default_factory=dict)
     output: list[Tensor] = field(default_factory=list)
     """What it gives; empty for parameters that nothing uses."""
+
+    sight: Sight | None = None
+    """What its units see, where it is known."""
+    told: bool = False
+    """Whether that is said of its output, and not of a step on the way."""
+    unknown: dict[str, None] = field(default_factory=dict)
+    """Operations of which it is not known what they read, though it was known up to them."""
 
     @property
     def parameters(self) -> int:
@@ -66,6 +75,7 @@ class _Gathering:
         self.of_call: dict[int, Layer] = {}
         self.names: dict[str, int] = {}
         self.source = {id(record.image): INPUT}
+        self.sights = Sights(record.image)
         named = dict(record.network.named_parameters())
         self.own: dict[int, dict[str, nn.Parameter]] = {
             id(parameter): {name: parameter} for name, parameter in named.items()
@@ -98,10 +108,15 @@ class _Gathering:
         sources = {s: None for each in read if (s := self.source.get(id(each)))}
         if operation.name.startswith(_FROM_SHAPES) or operation.name.endswith("_like"):
             sources = {}
+        results = tensors(operation.result)
+        doubts = len(self.sights.unknown)
+        sight = self.sights.take(operation, read, results) if sources and results else None
         layer = self._layer(operation, reads_image=bool(sources))
         if layer is None:
             self.waiting_bytes += operation.saved_bytes
             self._pass_on(operation, sources, used)
+            if len(self.sights.unknown) > doubts and self.made:
+                self.made[-1].unknown[operation.name] = None
             return
         layer.operations.append(operation)
         layer.inputs |= {source: None for source in sources if source != layer.name}
@@ -111,6 +126,11 @@ class _Gathering:
         self._hold(layer, used)
         if not operation.call.leaf or not operation.call.path:
             layer.output = tensors(operation.result)
+        if len(self.sights.unknown) > doubts:
+            layer.unknown[operation.name] = None
+        if results and not (layer.told and layer.output and results[0] is not layer.output[0]):
+            layer.sight = sight
+            layer.told = bool(layer.output) and results[0] is layer.output[0]
         if is_uncounted(operation):
             layer.uncounted[operation.name] = None
         self._pass_on(operation, {layer.name: None} if sources else {}, used)

@@ -11,6 +11,7 @@ from striate.errors import UserError
 from striate.layers import Shape
 from striate.sizing.ledger import Ledger, Row
 from striate.sizing.lints import Lint
+from striate.sizing.receptive_field import Field
 from striate.tracing.finding import Found, check_input, find, input_of
 from striate.tracing.layers import Layer, layers
 from striate.tracing.record import Record, record
@@ -56,6 +57,8 @@ def _trace(model: nn.Module, name: str, input: Shape, batch: int) -> Ledger:
 
 
 def _row(layer: Layer, batch: int, *, training: bool) -> Row:
+    nothing = Field(0, ())
+    height, width = layer.sight.fields if layer.sight else (nothing, nothing)
     return Row(
         name=layer.name,
         kind=layer.kind,
@@ -66,15 +69,15 @@ def _row(layer: Layer, batch: int, *, training: bool) -> Row:
         parameters=layer.parameters,
         macs=layer.macs,
         output_bytes=sum(each.numel() * each.element_size() for each in _values(layer.output)),
-        jump=(0, 0),
-        receptive_field=(0, 0),
-        start=(0, 0),
-        whole_input=False,
+        jump=(height.jump, width.jump),
+        receptive_field=(height.size, width.size),
+        start=(height.start, width.start),
+        whole_input=height.whole and width.whole,
         remainder=(0, 0),
         lost=(0, 0),
         span=None,
         saved_bytes=layer.saved_bytes if training else None,
-        unknown_field=True,
+        unknown_field=layer.sight is None,
     )
 
 
@@ -119,6 +122,14 @@ def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
             "note",
             f"the parameters of {_listed(unused)} are not used in this pass",
             tuple(unused),
+        )
+    doubtful = {operation: layer.name for layer in known for operation in layer.unknown}
+    for operation, first in doubtful.items():
+        yield _lint(
+            "unknown reach",
+            "note",
+            f"it is not known what {operation} in {first} reads, nor what is seen behind it",
+            (first,),
         )
     uncounted = {operation: layer.name for layer in known for operation in layer.uncounted}
     for operation, first in uncounted.items():
