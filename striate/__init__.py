@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from striate.notation import parse, print_network
     from striate.patterns import pattern
     from striate.sizing.compare import compare
+    from striate.sizing.symbolic import symbolic
     from striate.training.predicting import predict
     from striate.training.progress import Display
     from striate.training.testing import test
@@ -47,6 +48,7 @@ _HOMES = {
     "prove": "striate.equalities",
     "saved_bytes": "striate.modules.saved",
     "size": "striate.ledgers",
+    "symbolic": "striate.sizing.symbolic",
     "test": "striate.training.testing",
     "train": "striate.api",
 }
@@ -71,6 +73,7 @@ __all__ = [
     "prove",
     "saved_bytes",
     "size",
+    "symbolic",
     "test",
     "train",
 ]

@@ -17,7 +17,9 @@ from striate.cli.parameters import (
     json_option,
     network_argument,
 )
+from striate.errors import UserError
 from striate.files import write_whole
+from striate.ledgers import names_torch
 from striate.sizing import Ledger
 from striate.sizing.badge import to_badge
 from striate.sizing.budget import check, parse_budget
@@ -32,6 +34,7 @@ from striate.sizing.page import to_html
         "striate size 'input 1x28x28 -> conv3-8 -> relu -> pool2 -> fc-10' --json",
         "striate size vgg16 vgg19",
         "striate size mobilenet_v2 --budget params=5M,macs=600M,bytes=100MB",
+        "striate size unet --symbolic",
         "striate size resnet50 --object 200",
     ),
 )
@@ -54,6 +57,11 @@ from striate.sizing.page import to_html
 @json_option
 @csv_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
+@click.option(
+    "--symbolic",
+    is_flag=True,
+    help="Show sizes as formulas of the image's H and W, and which images fit.",
+)
 @click.option("--html", "page", metavar="FILE", type=FILE, help="Write a page of HTML as well.")
 @click.option(
     "--badge", metavar="FILE.svg", type=FILE, help="Write one line of SVG for a README as well."
@@ -68,6 +76,7 @@ def command(
     as_json: bool,
     as_csv: bool,
     as_markdown: bool,
+    symbolic: bool,
     page: Path | None,
     badge: Path | None,
 ) -> None:
@@ -78,6 +87,17 @@ def command(
     with it: totals, and the layers that were added, removed or changed.
     """
     form = _form(as_json, as_csv, as_markdown)
+    if symbolic:
+        if other or budget or page or badge or pixels or batch > 1 or form in ("csv", "markdown"):
+            raise click.UsageError("--symbolic goes with one network, --input and --json alone.")
+        if names_torch(network):
+            raise UserError(
+                "--symbolic reads the rules of layers, so NET is a network of the zoo, a .net "
+                f"file or a text, and not {network}"
+            )
+        sizes = striate.symbolic(network, input=shape)
+        click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
+        return
     limits = parse_budget(budget) if budget is not None else ()
     ledger = striate.size(network, batch=batch, input=shape, object=pixels)
     if other is not None:

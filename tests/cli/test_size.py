@@ -130,3 +130,21 @@ def test_a_page_that_cannot_be_written(run, tmp_path: Path) -> None:
     path = tmp_path / "none" / "page.html"
     status, _, err = run("size", "lenet5", "--html", path)
     assert (status, err) == (2, f"striate: {path}: there is no such file or folder\n")
+
+
+def test_sizes_as_formulas(run) -> None:
+    sizes = striate.symbolic("unet")
+    assert run("size", "unet", "--symbolic") == (0, sizes.table(), "")
+    assert run("size", "unet", "--symbolic", "--json") == (0, sizes.to_json(), "")
+    status, out, err = run("size", "unet", "--symbolic", "--csv")
+    assert (status, out) == (2, "")
+    assert "--symbolic goes with one network, --input and --json alone." in err
+
+
+def test_formulas_of_a_torch_network(run) -> None:
+    assert run("size", "torchvision:resnet18", "--symbolic") == (
+        2,
+        "",
+        "striate: --symbolic reads the rules of layers, so NET is a network of the zoo, a .net "
+        "file or a text, and not torchvision:resnet18\n",
+    )
