@@ -33,6 +33,8 @@ class Whole(click.ParamType):
         self.minimum = minimum
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if re.fullmatch(r"[+]?[0-9]{16,}", value):
+            self.fail(f"expected a number of at most 15 digits, found '{value}'.", param, ctx)
         number = int(value) if re.fullmatch(r"[+-]?[0-9]{1,15}", value) else None
         if number is None or number < self.minimum:
             self.fail(
@@ -66,7 +68,9 @@ class InputShape(click.ParamType):
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int, int]:
-        parts = [int(part) for part in re.split("[xX×]", value) if re.fullmatch("[0-9]{1,9}", part)]
+        if re.search("[0-9]{10}", value):
+            self.fail(f"expected sizes of at most 9 digits, found '{value}'.", param, ctx)
+        parts = [int(part) for part in re.split("[xX×]", value) if re.fullmatch("[0-9]+", part)]
         if len(parts) != 3 or len(re.findall("[xX×]", value)) != 2 or 0 in parts:
             self.fail(
                 "expected channels, height and width, each 1 or more, as in 3x224x224, "

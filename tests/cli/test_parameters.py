@@ -18,9 +18,18 @@ def message(parameter: click.ParamType, text: str) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "1.5", "nan", "", "one", "1e3", "9" * 30, "１x"])
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "nan", "", "one", "1e3", "-" + "9" * 30, "１x"])
 def test_not_a_whole_number(text: str) -> None:
     assert message(Whole(1), text) == f"expected a whole number, 1 or more, found '{text}'."
+
+
+def test_numbers_too_long_are_not_called_wrong() -> None:
+    assert message(Whole(1), "9" * 16) == (
+        "expected a number of at most 15 digits, found '9999999999999999'."
+    )
+    assert message(InputShape(), "3x9999999999x2") == (
+        "expected sizes of at most 9 digits, found '3x9999999999x2'."
+    )
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("+32", 32), ("007", 7)])
