@@ -120,7 +120,11 @@ def _rows(path: Path) -> Iterable[tuple[int, list[str]]]:
                     raise _bad_line(path, reader.line_num, f"{len(row)} values", "3")
                 yield reader.line_num, row
     except OSError as error:
-        raise UserError(f"{path}: the recorded split cannot be read ({error.strerror}).") from None
+        raise UserError(
+            f"{path}: the recorded split cannot be read ({error.strerror}).\n"
+            "Fix: copy the whole run again, or name other pictures to test on: "
+            f"striate test {path.parent} FOLDER."
+        ) from None
     except csv.Error as error:
         raise UserError(f"{path}: the recorded split is damaged ({error}).") from None
 

@@ -130,5 +130,7 @@ class TestRecord:
         with pytest.raises(UserError) as caught:
             read_split(path, ("a", "b"))
         assert str(caught.value) == (
-            f"{path}: the recorded split cannot be read (No such file or directory)."
+            f"{path}: the recorded split cannot be read (No such file or directory).\n"
+            "Fix: copy the whole run again, or name other pictures to test on: "
+            f"striate test {tmp_path} FOLDER."
         )

@@ -262,7 +262,9 @@ def test_a_missing_split_is_told(run: Run) -> None:
     with pytest.raises(UserError) as caught:
         test(run)
     assert str(caught.value) == (
-        f"{run.folder / SPLIT}: the recorded split cannot be read (No such file or directory)."
+        f"{run.folder / SPLIT}: the recorded split cannot be read (No such file or directory).\n"
+        "Fix: copy the whole run again, or name other pictures to test on: "
+        f"striate test {run.folder} FOLDER."
     )
 
 
