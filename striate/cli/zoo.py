@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from difflib import get_close_matches
 
 import click
 
@@ -38,11 +39,13 @@ def command(name: str | None, table: bool) -> None:
             totals = striate.size(known).totals
             paper = textwrap.shorten(_header(zoo.read(known)), 60, placeholder="…")
             click.echo(_row(known, f"{totals.parameters:,}", big(totals.macs), paper))
-    elif name in zoo.names():
-        click.echo(zoo.read(name).text.rstrip("\n"))
+    elif name.lower() in zoo.names():
+        click.echo(zoo.read(name.lower()).text.rstrip("\n"))
     else:
+        near = get_close_matches(name.lower(), zoo.names(), n=2)
+        guess = f" Did you mean {' or '.join(near)}?" if near else ""
         raise UserError(
-            f"no network of the zoo is called '{name}': it has {', '.join(zoo.names())}"
+            f"no network of the zoo is called '{name}'.{guess} It has {', '.join(zoo.names())}"
         )
 
 

@@ -21,11 +21,16 @@ def test_one_network_is_printed_as_it_is(run) -> None:
     assert run("zoo", "vgg16") == (0, zoo.read("vgg16").text, "")
 
 
+def test_the_case_of_a_name_does_not_matter(run) -> None:
+    assert run("zoo", "VGG16") == run("zoo", "vgg16")
+
+
 def test_an_unknown_network(run) -> None:
     assert run("zoo", "vgg17") == (
         2,
         "",
-        f"striate: no network of the zoo is called 'vgg17': it has {', '.join(zoo.names())}\n",
+        "striate: no network of the zoo is called 'vgg17'. Did you mean vgg19 or vgg16? "
+        f"It has {', '.join(zoo.names())}\n",
     )
 
 
