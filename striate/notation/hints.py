@@ -33,7 +33,7 @@ def unknown_layer(written: str, definitions: Iterable[str]) -> str:
     elif (near := nearest(head, WORDS)) is not None:
         number = written[len(head) : len(word)] if WORDS[near].number else ""
         hint = f"Did you mean '{near}{number}{written[len(word) :]}'?"
-    elif (near := nearest(word, REFERENCES)) is not None:
+    elif (near := nearest(word, (*REFERENCES, "input"))) is not None:
         hint = f"Did you mean '{near}'?"
     else:
         hint = "A layer is a word such as conv3-64, relu, pool2, bn or fc-10"
