@@ -17,7 +17,8 @@ _KIND, _NAME, _NOTATION, _OUTPUT = 1, 2, 2, 2
 def align(before: Sequence[Row], after: Sequence[Row]) -> list[Match]:
     """All rows of both in order, matched so that what matches have in common adds up to the most.
 
-    Needleman & Wunsch 1970, without a cost of gaps; rows of two kinds do not match. Of several
+    Needleman & Wunsch 1970, without a cost of gaps; rows of two kinds do not match,
+    but for a layer of a text and a torch module of the same numbers. Of several
     best ways, the earliest rows match; what was removed stands before what was added.
     """
     start = _common(before, after)
@@ -37,9 +38,24 @@ def _common(before: Sequence[Row], after: Sequence[Row]) -> int:
 
 def _likeness(before: Row, after: Row) -> int:
     if before.kind != after.kind:
-        return 0
+        return _KIND + _OUTPUT if are_one_kind(before, after) else 0
     same = _NAME * (before.name == after.name) + _OUTPUT * (before.output == after.output)
     return _KIND + same + _NOTATION * (before.notation == after.notation)
+
+
+def are_one_kind(before: Row, after: Row) -> bool:
+    """Whether one is a layer of a text and the other a torch module of the same numbers.
+
+    `conv` is in the name of `Conv2d`, `pool` in that of `MaxPool2d`; weights tell for themselves.
+    """
+    if (before.span is None) == (after.span is None) or _numbers(before) != _numbers(after):
+        return False
+    one, other = before.kind.lower(), after.kind.lower()
+    return before.parameters > 0 or one in other or other in one
+
+
+def _numbers(row: Row) -> tuple[object, ...]:
+    return row.output, row.parameters, row.macs
 
 
 def _aligned(before: Sequence[Row], after: Sequence[Row]) -> list[Match]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from striate.sizing.align import align
+from striate.sizing.align import align, are_one_kind
 
 if TYPE_CHECKING:
     from striate.sizing.ledger import Ledger, Row
@@ -36,7 +36,8 @@ class Pairing:
             return "added"
         if self.after is None:
             return "removed"
-        return "same" if _measures(self.before) == _measures(self.after) else "changed"
+        same = _measures(self.before) == _measures(self.after)
+        return "same" if same or are_one_kind(self.before, self.after) else "changed"
 
     @property
     def name(self) -> str:
@@ -101,7 +102,8 @@ def compare(before: Ledger, after: Ledger) -> Comparison:
     """Two ledgers, with the layers of one beside their counterparts in the other.
 
     Layers are matched in their order, by kind first, then by name, notation and output, so that
-    most of both is matched. Layers of two kinds are never counterparts.
+    most of both is matched. Layers of two kinds are not counterparts, but for
+    a layer of a text and a torch module of the same numbers.
     """
     pairs = align(before.rows, after.rows)
     return Comparison(before, after, tuple(Pairing(*pair) for pair in pairs))

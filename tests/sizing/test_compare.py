@@ -137,3 +137,11 @@ def test_the_json() -> None:
 def test_a_network_without_parameters_has_no_ratio() -> None:
     found = compared("input 3x8x8 -> pool2", "input 3x8x8 -> conv3-8")
     assert json.loads(found.to_json())["totals"]["ratio"]["parameters"] is None
+
+
+def test_a_torch_network_beside_the_same_in_the_notation() -> None:
+    found = striate.compare(striate.size("torchvision:resnet18"), size("resnet18"))
+    unlike = [p for p in found.pairings if p.change != "same"]
+    assert all(p.difference("parameters") == p.difference("macs") == 0 for p in unlike)
+    rows = [p.before for p in found.pairings if p.before and p.after]
+    assert sum(row.parameters for row in rows) == 11_689_512
