@@ -33,7 +33,6 @@ from striate.sizing.page import to_html
         "striate size resnet50 --input 3x320x320 --batch 32",
         "striate size 'input 1x28x28 -> conv3-8 -> relu -> pool2 -> fc-10' --json",
         "striate size vgg16 vgg19",
-        "striate size mobilenet_v2 --budget params=5M,macs=600M,bytes=100MB",
         "striate size unet --symbolic",
         "striate size resnet50 --object 200",
     ),
