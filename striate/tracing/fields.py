@@ -18,6 +18,8 @@ from striate.sizing.receptive_field import Field, through
 
 Layout = tuple[str, ...]
 AXES = "hw"
+OTHER = "."
+"""Channels or the batch, where they are flattened together with rows and columns."""
 
 
 class UnknownReachError(Exception):
@@ -88,7 +90,7 @@ def reduced(source: Sight, dimensions: Sequence[int], kept: bool, image: Shape) 
         for each, letter in enumerate(source.layout)
         if kept or each not in gone
     )
-    if any(letter in axes for left in layout for letter in left):
+    if any(letter in axes for left in layout for letter in left if letter != OTHER):
         raise UnknownReachError
     fields = behind(WHOLE, [source], image, axes)
     return Sight(fields, _but(source.lengths, axes), layout)
@@ -102,7 +104,8 @@ def together(sources: Sequence[Sight], rank: int, image: Shape) -> Sight:
             if letters and layout[place] not in ("", letters):
                 raise UnknownReachError
             layout[place] = layout[place] or letters
-    if len("".join(layout)) != len(set("".join(layout))):
+    letters = "".join(layout).replace(OTHER, "")
+    if len(letters) != len(set(letters)):
         raise UnknownReachError
     lengths = tuple(max(source.lengths[axis] for source in sources) for axis in (0, 1))
     return Sight(behind(POINT, sources, image), (lengths[0], lengths[1]), tuple(layout))
@@ -149,9 +152,9 @@ def _regrouped(group: list[tuple[int, str]], sizes: list[int], source: Sight) ->
     elif not any(letters):
         found = [""] * len(new)
     elif len(new) == 1:
-        found = ["".join(letters)]
-    elif letters == ["hw"] and tuple(new) == source.lengths:
-        found = ["h", "w"]
+        found = ["".join(each or OTHER for each in letters)]
+    elif letters in (["hw"], [OTHER + "hw"]) and tuple(new[-2:]) == source.lengths:
+        found = [*[""] * (len(new) - 2), "h", "w"]
     else:
         raise UnknownReachError
     left = iter(found)

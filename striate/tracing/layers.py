@@ -109,8 +109,11 @@ class _Gathering:
         if operation.name.startswith(_FROM_SHAPES) or operation.name.endswith("_like"):
             sources = {}
         results = tensors(operation.result)
+        if not results:
+            self.waiting_bytes += operation.saved_bytes
+            return
         doubts = len(self.sights.unknown)
-        sight = self.sights.take(operation, read, results) if sources and results else None
+        sight = self.sights.take(operation, read, results) if sources else None
         layer = self._layer(operation, reads_image=bool(sources))
         if layer is None:
             self.waiting_bytes += operation.saved_bytes
@@ -128,7 +131,7 @@ class _Gathering:
             layer.output = tensors(operation.result)
         if len(self.sights.unknown) > doubts:
             layer.unknown[operation.name] = None
-        if results and not (layer.told and layer.output and results[0] is not layer.output[0]):
+        if not (layer.told and layer.output and results[0] is not layer.output[0]):
             layer.sight = sight
             layer.told = bool(layer.output) and results[0] is layer.output[0]
         if is_uncounted(operation):
@@ -152,9 +155,7 @@ class _Gathering:
             if id(call) not in self.of_call:
                 self.of_call[id(call)] = self._new(call.path, call.kind, call)
             return self.of_call[id(call)]
-        if is_view(operation) or not tensors(operation.result):
-            return None
-        if not (reads_image or macs(operation)):
+        if is_view(operation) or not (reads_image or macs(operation)):
             return None
         word = operation.name.strip("_")
         return self._new(f"{call.path}.{word}".lstrip("."), word, None)

@@ -38,6 +38,12 @@ def test_the_last_feature_map(name: str, field: int) -> None:
     assert not any(row.unknown_field for row in rows)
 
 
+def test_a_batch_flattened_with_its_positions() -> None:
+    """A linear layer along the channels of N×H×W×C, as in ConvNeXt, multiplies one matrix."""
+    one, two = (striate.size("torchvision:convnext_tiny", batch=batch) for batch in (1, 2))
+    assert [seen(row) for row in one.rows] == [seen(row) for row in two.rows]
+
+
 def test_gates_see_the_whole_image() -> None:
     rows = striate.size("torchvision:efficientnet_b0").rows
     gate = next(row for row in rows if row.name == "features.1.0.block.1.mul")
