@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from striate.tracing.fields import Sight
 from striate.tracing.macs import is_uncounted, macs
-from striate.tracing.record import Call, Operation, Record
+from striate.tracing.record import Call, Operation, Record, tensors
 from striate.tracing.sights import Sights
 
 INPUT = "input"
@@ -53,11 +52,6 @@ class Layer:
 def layers(record: Record) -> list[Layer]:
     """The layers in the order in which they run, then those whose parameters were not used."""
     return _Gathering(record).run()
-
-
-def tensors(value: object) -> list[Tensor]:
-    """The tensors in the arguments or the result of an operation or a module."""
-    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
 def is_view(operation: Operation) -> bool:
@@ -109,9 +103,6 @@ class _Gathering:
         if operation.name.startswith(_FROM_SHAPES) or operation.name.endswith("_like"):
             sources = {}
         results = tensors(operation.result)
-        if not results:
-            self.waiting_bytes += operation.saved_bytes
-            return
         doubts = len(self.sights.unknown)
         sight = self.sights.take(operation, read, results) if sources else None
         layer = self._layer(operation, reads_image=bool(sources))

@@ -13,6 +13,7 @@ from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from striate.layers import Shape
 from striate.modules.network import Network
@@ -66,6 +67,11 @@ class Record:
     stopped: Exception | None = None
     stopped_at: str = ""
     """The path of the module in which it stopped."""
+
+
+def tensors(value: object) -> list[Tensor]:
+    """The tensors in the arguments or the result of an operation or a module."""
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
 def record(model: nn.Module, image: Shape, batch: int) -> Record:
@@ -142,7 +148,8 @@ class _Operations(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        self.operations.append(Operation(func, args, kwargs or {}, result, self.calls[-1]))
+        if tensors(result):
+            self.operations.append(Operation(func, args, kwargs or {}, result, self.calls[-1]))
         return result
 
 

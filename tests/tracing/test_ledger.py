@@ -61,6 +61,11 @@ def test_a_network_of_functions_shared_modules_and_idle_ones() -> None:
     ]
     assert ledger.totals.parameters == sum(each.numel() for each in model.parameters())
     assert ledger.totals.saved_bytes == saved_by_a_step(model, torch.zeros(2, 3, 16, 16))
+    assert rows["stem"].saved_bytes == 2 * 3 * 16 * 16 * 4  # the image
+    assert rows["relu"].saved_bytes == 2 * 8 * 16 * 16 * 4
+    assert rows["add"].saved_bytes == 0
+    pool = rows["max_pool2d_with_indices"]  # the sum, and indices of eight bytes
+    assert pool.saved_bytes == 2 * 8 * 16 * 16 * 4 + 2 * 8 * 8 * 8 * 8
     assert rows["again#2"].weights == "again"
     assert (rows["mul"].parameters, rows["idle"].parameters) == (4, 8)
     assert rows["again"].macs == rows["again#2"].macs == 2 * 8 * 16 * 16 * 4 * 9
