@@ -20,7 +20,7 @@ _FIXES = {
     errno.EROFS: "the file system is read-only: write to another folder",
     errno.EACCES: "permission denied: change its permissions, or give another path",
     errno.EPERM: "permission denied: change its permissions, or give another path",
-    errno.ENOENT: "there is no such file or folder",
+    errno.ENOENT: "there is no such file or folder: make it first, or give another path",
     errno.ENOTDIR: "a part of this path is a file where a folder is expected",
     errno.EISDIR: "this is a folder where a file is expected",
     errno.EEXIST: "there is something of this name already",

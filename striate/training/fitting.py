@@ -55,7 +55,7 @@ def _require_scores(graph: Graph, classes: int) -> None:
     if product(graph.output) != classes:
         message = (
             f"the network ends in {show(graph.output)} values, but {classes} classes take one "
-            "score each. End it with -> gap, or with -> fc"
+            f"score each. End it with -> gap, or with -> fc-{classes}"
         )
         raise ShapeError(graph.source, [Problem(message, graph.nodes[graph.end].span)])
 

@@ -48,7 +48,8 @@ def no_space(path: str) -> OSError:
         ),
         (
             FileNotFoundError(errno.ENOENT, "No such file or directory", "a/b.svg"),
-            "striate: a/b.svg: there is no such file or folder",
+            "striate: a/b.svg: there is no such file or folder: make it first, "
+            "or give another path",
             2,
         ),
         (

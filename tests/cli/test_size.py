@@ -129,7 +129,10 @@ def test_a_page_and_a_badge_are_written_as_well(run, tmp_path: Path) -> None:
 def test_a_page_that_cannot_be_written(run, tmp_path: Path) -> None:
     path = tmp_path / "none" / "page.html"
     status, _, err = run("size", "lenet5", "--html", path)
-    assert (status, err) == (2, f"striate: {path}: there is no such file or folder\n")
+    assert (status, err) == (
+        2,
+        f"striate: {path}: there is no such file or folder: make it first, or give another path\n",
+    )
 
 
 def test_sizes_as_formulas(run) -> None:

@@ -86,7 +86,7 @@ def test_a_map_in_place_of_scores_is_told() -> None:
         fit_to_data(Source("input 1x8x8 -> conv3-10", "a.net"), (1, 8, 8), 10)
     assert str(error.value) == (
         "a.net:1:16: the network ends in 10×8×8 values, but 10 classes take one score each. "
-        "End it with -> gap, or with -> fc\n"
+        "End it with -> gap, or with -> fc-10\n"
         "  input 1x8x8 -> conv3-10\n"
         "                 ^^^^^^^^"
     )
