@@ -159,7 +159,7 @@ def prove(
     if name not in _CLAIMS:
         raise UserError(_unknown(name))
     claim = _CLAIMS[name]
-    text, shape = layer or claim.layer, input or claim.input
+    text, shape = claim.layer if layer is None else layer, input or claim.input
     case = case_of(text, shape, seed)
     return Proof(claim.check(case, seed), case, f"{text} over {show(shape)}, seed {seed}")
 

@@ -132,3 +132,11 @@ def test_a_text_is_refused(tmp_path: Path) -> None:
         f"{tmp_path}/flip.txt ends in .txt, but an equality is drawn as .svg or .png. "
         f"For example {tmp_path}/flip.svg"
     )
+
+
+def test_an_empty_layer_is_not_the_usual_one() -> None:
+    with pytest.raises(UserError) as caught:
+        prove("im2col", layer="")
+    assert str(caught.value) == (
+        "<text>:1:13: nothing follows this '->'. Add a layer\n  input 1x5x5 ->\n              ^^"
+    )
