@@ -32,11 +32,12 @@ def _common(before: Sequence[Row], after: Sequence[Row]) -> int:
     """How many rows at the beginning have all in common."""
     most = _KIND + _NAME + _NOTATION + _OUTPUT
     pairs = zip(before, after, strict=False)
-    unlike = (i for i, (one, other) in enumerate(pairs) if _likeness(one, other) < most)
+    unlike = (i for i, (one, other) in enumerate(pairs) if likeness(one, other) < most)
     return next(unlike, min(len(before), len(after)))
 
 
-def _likeness(before: Row, after: Row) -> int:
+def likeness(before: Row, after: Row) -> int:
+    """How much two rows have in common; 0 where they do not match."""
     if before.kind != after.kind:
         return _KIND + _OUTPUT if are_one_kind(before, after) else 0
     same = _NAME * (before.name == after.name) + _OUTPUT * (before.output == after.output)
@@ -65,8 +66,8 @@ def _aligned(before: Sequence[Row], after: Sequence[Row]) -> list[Match]:
     i = j = 0
     while i < len(before) or j < len(after):
         if i < len(before) and j < len(after):
-            likeness = _likeness(before[i], after[j])
-            if likeness and best[i][j] == likeness + best[i + 1][j + 1]:
+            alike = likeness(before[i], after[j])
+            if alike and best[i][j] == alike + best[i + 1][j + 1]:
                 matches += [*added, (before[i], after[j])]
                 added, i, j = [], i + 1, j + 1
                 continue
@@ -86,6 +87,6 @@ def _best(before: Sequence[Row], after: Sequence[Row]) -> list[list[int]]:
         here, below = best[i], best[i + 1]
         for j in range(len(after) - 1, -1, -1):
             most = max(below[j], here[j + 1])
-            likeness = _likeness(before[i], after[j])
-            here[j] = max(most, likeness + below[j + 1]) if likeness else most
+            alike = likeness(before[i], after[j])
+            here[j] = max(most, alike + below[j + 1]) if alike else most
     return best

@@ -64,7 +64,8 @@ def test_an_unknown_verb_lists_them_all(run) -> None:
 def test_a_missing_argument_shows_examples(run) -> None:
     status, out, err = run("size")
     assert (status, out) == (2, "")
-    assert err.startswith("striate: Missing argument 'NET'.\nUsage: striate size [OPTIONS] NET\n")
+    usage = "Usage: striate size [OPTIONS] NET [OTHER]\n"
+    assert err.startswith(f"striate: Missing argument 'NET'.\n{usage}")
     assert "Examples:\n  striate size vgg16\n" in err
 
 
@@ -100,7 +101,7 @@ def test_verbs_are_completed() -> None:
 
 
 def test_options_are_completed() -> None:
-    assert completions("striate size --ba") == ["plain,--batch"]
+    assert completions("striate size --bat") == ["plain,--batch"]
 
 
 def test_networks_are_completed_from_the_zoo_and_from_files(tmp_path: Path) -> None:
