@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from striate.errors import InterruptedRunError, UserError
 from striate.files import write_whole
 from striate.layers import Shape
 from striate.seeing import write_report
@@ -15,7 +16,7 @@ from striate.training.progress import Display
 from striate.training.run import Run, finish
 from striate.training.settings import Wishes
 from striate.training.testing import TestResult, test_part
-from striate.training.train import fit
+from striate.training.train import Outcome, fit
 
 TEST = "test.json"
 
@@ -66,7 +67,8 @@ def train(
     written is described in docs/runs.md.
 
     Raises UserError for a mistake in any of these, before training; StriateError when the training
-    diverges. A KeyboardInterrupt ends it early with the best weights kept.
+    diverges. A KeyboardInterrupt ends it early with the best weights kept; one during the test or
+    the report raises InterruptedRunError.
     """
     outcome = fit(
         network,
@@ -79,6 +81,24 @@ def train(
         allow_unreadable=allow_unreadable,
         display=display,
     )
+    folder = outcome.run.folder
+    try:
+        return _tested_and_shown(outcome, device)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"interrupted after the training: {folder} holds the weights, but not all of the test "
+            f"and the report. striate test {folder} tests it"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder}: {error.strerror or error}. The training is whole, and "
+            f"{folder} holds its weights; what comes after it could not be written. Make room "
+            f"there, then run striate test {folder}"
+        ) from error
+
+
+def _tested_and_shown(outcome: Outcome, device: str) -> TrainResult:
+    """Test a training once, write the record of it and the report."""
     run, part = outcome.run, outcome.data.test
     trained = run.load_network()
     result = found = None

@@ -20,6 +20,12 @@ class UserError(StriateError):
     exit_status = 2
 
 
+class InterruptedRunError(StriateError):
+    """Ctrl-C after a training, while it was tested or shown: the message says what there is."""
+
+    exit_status = 130
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong at one place of a text."""

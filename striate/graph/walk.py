@@ -76,6 +76,8 @@ class Walk:
     ) -> tuple[int | None, tuple[Part, ...]]:
         """Adds a run after node `at`: its last node, or None when its path breaks off."""
         parts: list[Part] = []
+        scope.keep(item.label for item in run.items if isinstance(item, Named))
+        scope.keep(item.name for item in run.items if isinstance(item, Side))
         for item in run.items:
             if at is None:
                 break

@@ -23,6 +23,13 @@ def test_counts_step_around_labels() -> None:
     assert scope.counted("conv") == "conv2"
 
 
+def test_names_of_the_text_are_kept_for_it() -> None:
+    scope = Scope("stage1")
+    scope.keep(["conv1", "stem"])
+    assert scope.counted("conv") == "stage1.conv2"
+    assert scope.labelled("conv1") == "stage1.conv1"
+
+
 def test_a_label_given_again_is_numbered() -> None:
     scope = Scope()
     assert [scope.labelled("a") for _ in range(3)] == ["a", "a_2", "a_3"]

@@ -294,3 +294,9 @@ def test_any_network_of_references_is_what_its_graph_says(text: str) -> None:
     names = [node.name for node in graph]
     for name, value in network.run_to(torch.randn(1, 4, 19, 16), names).items():
         assert tuple(value.shape[1:]) == graph.nodes[names.index(name)].output
+
+
+def test_a_tap_has_the_name_that_the_text_gives_it() -> None:
+    network = build("input 1x8x8 -> conv3-2 -> tap conv1 [gap] -> conv3-3 -> gap")
+    assert list(network.outputs(torch.zeros(1, 1, 8, 8))) == ["output", "conv1"]
+    assert [node.name for node in network.graph] == ["conv2", "conv1.gap1", "conv3", "gap1"]
