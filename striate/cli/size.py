@@ -81,9 +81,10 @@ def command(
 ) -> None:
     """Show every volume, weight, MAC and receptive field of a network.
 
-    NET is a network of the zoo, a .net file, or the text itself. Losses are told as warnings and
-    what is worth knowing as notes, each with its place and the fix. With OTHER, NET is compared
-    with it: totals, and the layers that were added, removed or changed.
+    NET is a network of the zoo, a .net file, or the text itself; or a torch network, as
+    torchvision:NAME, timm:NAME or module.path:factory. Losses are told as warnings and what is
+    worth knowing as notes, each with its place and the fix. With OTHER, NET is compared with it:
+    totals, and the layers that were added, removed or changed.
     """
     form = _form(as_json, as_csv, as_markdown)
     if symbolic:

@@ -102,6 +102,14 @@ def _is_path(text: str) -> bool:
 
 
 def _unknown(name: str) -> str:
+    library, _, network = name.partition(":")
+    if library.lower() in ("timm", "torchvision"):
+        near = _near(network)
+        instead = f" Did you mean {near[0]}, of the zoo?" if near else " striate zoo lists some."
+        return (
+            f"{name}: a torch network has no text, so it can be sized (striate size {name}), but "
+            f"here a network is one of the zoo, a .net file or a text.{instead}"
+        )
     if _is_path(name) or "/" in name:
         return f"{name}: there is no such file{_near_files(Path(name))}"
     near = _near(name)
