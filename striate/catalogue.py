@@ -137,11 +137,18 @@ def _figures(name: str) -> Iterable[Figure]:
 def _said(entry: Entry, quantity: Quantity) -> str:
     """The published figures of one quantity with the numbers of their sources."""
     known = [figure for figure in _figures(entry.name) if figure.quantity == quantity]
-    return ", ".join(f"{_marked(figure, entry)} [{_number(figure)}]" for figure in known)
+    return ", ".join(
+        f"{_marked(figure, entry)}{_where(figure)} [{_number(figure)}]" for figure in known
+    )
 
 
 def _marked(figure: Figure, entry: Entry) -> str:
     return figure.said if figure.agrees(entry.counted(figure)) else f"**{figure.said}**"
+
+
+def _where(figure: Figure) -> str:
+    """The layer that a figure is of, where that is not the one that the table shows."""
+    return f" at `{figure.layer}`" if figure.layer else ""
 
 
 def _number(figure: Figure) -> int:
