@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -35,6 +37,7 @@ from striate.sizing.page import to_html
         "striate size vgg16 vgg19",
         "striate size unet --symbolic",
         "striate size resnet50 --object 200",
+        "striate size mobilenet_v2 --backward",
     ),
 )
 @network_argument
@@ -52,6 +55,9 @@ from striate.sizing.page import to_html
     "--budget",
     metavar="LIMITS",
     help="End with status 3 when NET has more, as in params=5M,macs=600M,bytes=100MB.",
+)
+@click.option(
+    "--backward", is_flag=True, help="Show the MACs of the backward pass, layer by layer, as well."
 )
 @json_option
 @csv_option
@@ -72,6 +78,7 @@ def command(
     shape: tuple[int, int, int] | None,
     pixels: int | None,
     budget: str | None,
+    backward: bool,
     as_json: bool,
     as_csv: bool,
     as_markdown: bool,
@@ -88,7 +95,8 @@ def command(
     """
     form = _form(as_json, as_csv, as_markdown)
     if symbolic:
-        if other or budget or page or badge or pixels or batch > 1 or form in ("csv", "markdown"):
+        others = (other, budget, page, badge, pixels, backward, batch > 1)
+        if any(others) or form in ("csv", "markdown"):
             raise click.UsageError("--symbolic goes with one network, --input and --json alone.")
         if names_torch(network):
             raise UserError(
@@ -101,17 +109,18 @@ def command(
     limits = parse_budget(budget) if budget is not None else ()
     ledger = striate.size(network, batch=batch, input=shape, object=pixels)
     if other is not None:
-        if limits or page or badge or form == "csv":
+        if limits or page or badge or backward or form == "csv":
             raise click.UsageError(
-                "--budget, --csv, --html and --badge are about one network: leave OTHER out."
+                "--budget, --backward, --csv, --html and --badge are about one network: "
+                "leave OTHER out."
             )
         _compare(ledger, striate.size(other, batch=batch, input=shape, object=pixels), form)
         return
-    forms = {
+    forms: dict[str, Callable[[], str]] = {
         "json": ledger.to_json,
         "csv": ledger.to_csv,
-        "markdown": ledger.to_markdown,
-        "table": ledger.table,
+        "markdown": partial(ledger.to_markdown, backward=backward),
+        "table": partial(ledger.table, backward=backward),
     }
     click.echo(forms[form]().rstrip("\n"))
     for lint in ledger.lints:

@@ -111,7 +111,10 @@ class Layer:
         return {}
 
     def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        """Products of a weight with a value, for one image; zeros of the padding included."""
+        """Products of a weight with a value, for one image; zeros of the padding included.
+
+        Each comes back in the gradient of the weights and in that of the input (docs/macs.md).
+        """
         return 0
 
     def fans(self, inputs: tuple[Shape, ...]) -> tuple[float, float] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from striate.layers.base import Pair, Shape
+from striate.layers.base import Pair, Shape, product
 from striate.layers.pooling import Pool
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ class WeightedPool(Pool):
     words: ClassVar[tuple[str, ...]] = ("weightedpool",)
     example: ClassVar[str] = "weightedpool3/2"
     summary: ClassVar[str] = "average pooling weighted by nearness to the window's centre"
+
+    def macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return product(output) * product(self.kernel_size)
 
     def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
         from striate.layers.computed import Computed

@@ -12,7 +12,7 @@ from striate.errors import UserError
 from striate.graph import IMAGE, Graph, Node, load_graph
 from striate.layers import Pair, Shape, product
 from striate.layers.compact import compact
-from striate.sizing.counts import FLOAT_BYTES, count_parameters
+from striate.sizing.counts import FLOAT_BYTES, backward_macs, count_parameters
 from striate.sizing.lints import Lint, lint
 from striate.sizing.receptive_field import Field, receptive_fields
 from striate.source import Source
@@ -22,7 +22,7 @@ from striate.source import Source
 class Row:
     """The numbers of one layer. Pairs are along height and width.
 
-    `macs` and `output_bytes` are those of the whole batch, `output` and all else of one image.
+    MACs and `output_bytes` are those of the whole batch, `output` and all else of one image.
     """
 
     name: str
@@ -37,6 +37,8 @@ class Row:
     """C×H×W, or one number after flattening."""
     parameters: int
     macs: int
+    backward_macs: int
+    """Those of the gradients that a training step computes: of its weights and of its input."""
     output_bytes: int
     jump: tuple[int | Fraction, int | Fraction]
     """Rows and columns of the image from one unit to the next."""
@@ -69,10 +71,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over all rows. `flops` is two for each MAC."""
+    """Sums over all rows. `flops` is two for each MAC of the forward pass."""
 
     parameters: int
     macs: int
+    backward_macs: int
     flops: int
     output_bytes: int
     saved_bytes: int | None = None
@@ -83,8 +86,8 @@ class Ledger:
     """Every number of a network before a second of compute is spent.
 
     A MAC is one product of a weight with a value, summed into an output, zeros of the padding
-    included; biases, normalisation, activations and pooling are not counted. Bytes are those of
-    each layer's output in float32, kept apart for each layer.
+    included; biases, normalisation, activations and pooling are not counted. docs/macs.md has the
+    convention whole. Bytes are those of each layer's output in float32, kept apart for each layer.
     """
 
     name: str
@@ -116,6 +119,7 @@ class Ledger:
         return Totals(
             parameters=sum(row.parameters for row in self.rows),
             macs=macs,
+            backward_macs=sum(row.backward_macs for row in self.rows),
             flops=2 * macs,
             output_bytes=sum(row.output_bytes for row in self.rows),
             saved_bytes=sum(saved) if saved else None,
@@ -142,17 +146,20 @@ class Ledger:
 
         return to_csv(self.rows)
 
-    def to_markdown(self) -> str:
-        """The table in Markdown, to paste."""
+    def to_markdown(self, *, backward: bool = False) -> str:
+        """The table in Markdown, to paste; with the backward pass's MACs if wanted."""
         from striate.sizing.markdown import to_markdown
 
-        return to_markdown(self)
+        return to_markdown(self, backward=backward)
 
-    def table(self, width: int = 100) -> str:
-        """The ledger for people, warnings apart, in lines of at most `width` characters."""
+    def table(self, width: int = 100, *, backward: bool = False) -> str:
+        """The ledger for people, warnings apart, in lines of at most `width` characters.
+
+        `backward` adds the column of the backward pass's MACs.
+        """
         from striate.sizing.table import table
 
-        return table(self, width)
+        return table(self, width, backward=backward)
 
 
 def size(
@@ -173,8 +180,10 @@ def size(
         raise UserError(f"a batch holds at least 1 image, not {batch}")
     graph = load_graph(what, input=input)
     fields = receptive_fields(graph)
+    costs = backward_macs(graph)
     rows = tuple(
-        _row(graph, node, *field, batch) for node, field in zip(graph.nodes, fields, strict=True)
+        _row(graph, node, *field, batch, batch * cost)
+        for node, field, cost in zip(graph.nodes, fields, costs, strict=True)
     )
     return Ledger(
         graph.name,
@@ -191,7 +200,9 @@ def _name(graph: Graph, index: int) -> str:
     return "input" if index == IMAGE else graph.nodes[index].name
 
 
-def _row(graph: Graph, node: Node, height: Field, width: Field, batch: int) -> Row:
+def _row(
+    graph: Graph, node: Node, height: Field, width: Field, batch: int, backward_macs: int
+) -> Row:
     shapes = graph.shapes_into(node)
     return Row(
         name=node.name,
@@ -202,6 +213,7 @@ def _row(graph: Graph, node: Node, height: Field, width: Field, batch: int) -> R
         output=node.output,
         parameters=0 if node.weights else count_parameters(node.layer, shapes),
         macs=batch * node.layer.macs(shapes, node.output),
+        backward_macs=backward_macs,
         output_bytes=batch * FLOAT_BYTES * product(node.output),
         jump=(height.jump, width.jump),
         receptive_field=(height.size, width.size),

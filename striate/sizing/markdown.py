@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 _LEFT = ("layer", "notation")
 
 
-def to_markdown(ledger: Ledger) -> str:
+def to_markdown(ledger: Ledger, *, backward: bool = False) -> str:
     """A title, a row for each layer, the totals in bold, and a line that sums up."""
-    columns = cells(ledger)
+    columns = cells(ledger, backward=backward)
     for texts in columns.values():
         texts[-1] = f"**{texts[-1]}**" if texts[-1] else ""
     parts = (f"**{_escaped(title(ledger))}**", markdown_table(columns), totals_line(ledger))

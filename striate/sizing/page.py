@@ -30,7 +30,7 @@ def to_html(ledger: Ledger) -> str:
         *(f"<pre>{_text(lint.level)}: {_text(lint.shown)}</pre>" for lint in ledger.lints),
     ]
     body = "\n".join(parts)
-    columns = len(cells(ledger))
+    columns = len(cells(ledger, backward=True))
     style = _STYLE.read_text(encoding="utf-8") + _sorting(columns, tuple(orders))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -67,7 +67,7 @@ def _sorting(columns: int, orders: Sequence[str]) -> str:
 
 
 def _table(ledger: Ledger, orders: dict[str, list[int]]) -> str:
-    columns = cells(ledger)
+    columns = cells(ledger, backward=True)
     sizes = amounts(ledger)
     head = "".join(_head(header, list(orders)) for header in columns)
     body = []

@@ -37,6 +37,7 @@ def _cells(row: Row) -> dict[str, object]:
         "output": "x".join(str(n) for n in row.output),
         "parameters": row.parameters,
         "macs": row.macs,
+        "backward_macs": row.backward_macs,
         "output_bytes": row.output_bytes,
     }
     for pair in _PAIRS:

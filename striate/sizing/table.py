@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NARROWEST = 72
 SHORTEST_NAME = 12
 _LEFT = ("layer", "notation")
-_BARRED = ("params", "MACs", "bytes")
+_BARRED = ("params", "MACs", "backward", "bytes")
 _DISPENSABLE = ("from", "notation", "jump")
 """Columns that are left out, in this order, where the width is too small."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -29,13 +29,14 @@ Columns = dict[str, list[str]]
 """The cells of each column by its header: one for each layer, then the total."""
 
 
-def table(ledger: Ledger, width: int) -> str:
+def table(ledger: Ledger, width: int, *, backward: bool = False) -> str:
     """One line a layer under a line of headers, totals below.
 
-    A bar beside a number is its share of the largest one in its column.
+    A bar beside a number is its share of the largest one in its column. `backward` adds the column
+    of the backward pass's MACs.
     """
     width = max(width, NARROWEST)
-    head, *body, totals = laid_out(_columns(ledger), width)
+    head, *body, totals = laid_out(_columns(ledger, backward=backward), width)
     rule = "─" * max(len(line) for line in (head, *body, totals))
     lines = [title(ledger), "", head, rule, *body, rule, totals, "", *_summary(ledger, width)]
     return "\n".join(line.rstrip() for line in lines) + "\n"
@@ -48,7 +49,7 @@ def title(ledger: Ledger) -> str:
     return f"{ledger.name} · input {show(ledger.input)}{batch} · {size}"
 
 
-def cells(ledger: Ledger) -> Columns:
+def cells(ledger: Ledger, *, backward: bool = False) -> Columns:
     """What the table says, header by header: one text for each layer, then the total's."""
     rows, totals = ledger.rows, ledger.totals
     parameters = ["shared" if row.weights else _count(row.parameters, big) for row in rows]
@@ -58,6 +59,7 @@ def cells(ledger: Ledger) -> Columns:
         "output": [*(show(row.output) for row in rows), ""],
         "params": [*parameters, big(totals.parameters)],
         "MACs": [*(_count(row.macs, big) for row in rows), big(totals.macs)],
+        **(_backward(ledger) if backward else {}),
         "bytes": [
             *(_count(row.output_bytes, big_bytes) for row in rows),
             big_bytes(totals.output_bytes),
@@ -76,6 +78,12 @@ def amounts(ledger: Ledger) -> dict[str, list[int]]:
         "MACs": [row.macs for row in ledger.rows],
         "bytes": [row.output_bytes for row in ledger.rows],
     }
+
+
+def _backward(ledger: Ledger) -> Columns:
+    counts = (row.backward_macs for row in ledger.rows)
+    cells = [_count(count, big) for count in counts]
+    return {"backward": [*cells, big(ledger.totals.backward_macs)]}
 
 
 def _kept(ledger: Ledger) -> Columns:
@@ -106,10 +114,13 @@ def _count(value: int, write: Callable[[int], str]) -> str:
     return write(value) if value else "–"
 
 
-def _columns(ledger: Ledger) -> Columns:
-    columns = cells(ledger)
+def _columns(ledger: Ledger, *, backward: bool) -> Columns:
+    columns = cells(ledger, backward=backward)
     columns["layer"] = [*_short_names([row.name for row in ledger.rows]), "total"]
-    for header, values in amounts(ledger).items():
+    sizes = amounts(ledger)
+    if backward:
+        sizes["backward"] = [row.backward_macs for row in ledger.rows]
+    for header, values in sizes.items():
         columns[header] = _barred(columns[header], values)
     return columns
 
@@ -201,6 +212,7 @@ def _summary(ledger: Ledger, width: int) -> list[str]:
     rows = ledger.rows
     return [
         totals_line(ledger),
+        f"backward: {big(ledger.totals.backward_macs)} MACs",
         *(
             largest(f"most {'parameters' if name == 'params' else name}:", rows, values, width)
             for name, values in amounts(ledger).items()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from striate.tracing.fields import Sight
-from striate.tracing.macs import is_uncounted, macs
+from striate.tracing.macs import Reached, backward_macs, is_uncounted, macs
 from striate.tracing.record import Call, Operation, Record, tensors
 from striate.tracing.sights import Sights
 
@@ -32,6 +32,7 @@ class Layer:
     own: dict[str, nn.Parameter] = field(default_factory=dict)
     """The parameters that it is the first to use."""
     macs: int = 0
+    backward_macs: int = 0
     saved_bytes: int = 0
     uncounted: dict[str, None] = field(default_factory=dict)
     output: list[Tensor] = field(default_factory=list)
@@ -70,6 +71,7 @@ class _Gathering:
         self.names: dict[str, int] = {}
         self.source = {id(record.image): INPUT}
         self.sights = Sights(record.image)
+        self.reached = Reached(record)
         named = dict(record.network.named_parameters())
         self.own: dict[int, dict[str, nn.Parameter]] = {
             id(parameter): {name: parameter} for name, parameter in named.items()
@@ -115,6 +117,8 @@ class _Gathering:
         layer.operations.append(operation)
         layer.inputs |= {source: None for source in sources if source != layer.name}
         layer.macs += macs(operation)
+        if operation in self.reached:
+            layer.backward_macs += backward_macs(operation)
         layer.saved_bytes += operation.saved_bytes + self.waiting_bytes
         self.waiting_bytes = 0
         self._hold(layer, used)

@@ -68,6 +68,7 @@ def _row(layer: Layer, batch: int, *, training: bool) -> Row:
         output=_of_one(tuple(layer.output[0].shape), batch) if layer.output else (),
         parameters=layer.parameters,
         macs=layer.macs,
+        backward_macs=layer.backward_macs,
         output_bytes=sum(each.numel() * each.element_size() for each in _values(layer.output)),
         jump=(height.jump, width.jump),
         receptive_field=(height.size, width.size),

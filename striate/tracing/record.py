@@ -43,6 +43,8 @@ class Operation:
     result: Any
     call: Call
     """The innermost module that was at work."""
+    learns: frozenset[int] = frozenset()
+    """Which of its arguments depend on what is learned, by `id`."""
     saved_bytes: int = 0
     """What it keeps for the backward pass that nothing before it keeps."""
 
@@ -149,7 +151,11 @@ class _Operations(TorchDispatchMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if tensors(result):
-            self.operations.append(Operation(func, args, kwargs or {}, result, self.calls[-1]))
+            read = tensors((args, kwargs))
+            learns = frozenset(id(each) for each in read if each.requires_grad)
+            self.operations.append(
+                Operation(func, args, kwargs or {}, result, self.calls[-1], learns)
+            )
         return result
 
 

@@ -114,7 +114,10 @@ def test_forms_and_options_that_exclude_each_other(run) -> None:
     assert "--json and --markdown are two forms of one output: give one of them." in err
     status, out, err = run("size", "lenet5", "vgg16", "--budget", "params=1M")
     assert (status, out) == (2, "")
-    assert "--budget, --csv, --html and --badge are about one network: leave OTHER out." in err
+    assert "--csv, --html and --badge are about one network: leave OTHER out." in err
+    status, out, err = run("size", "lenet5", "vgg16", "--backward")
+    assert (status, out) == (2, "")
+    assert "striate: --budget, --backward, --csv, --html and --badge are about one network" in err
 
 
 def test_a_page_and_a_badge_are_written_as_well(run, tmp_path: Path) -> None:

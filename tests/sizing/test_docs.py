@@ -9,10 +9,17 @@ from pathlib import Path
 from striate.sizing import Row, size
 
 DOCS = Path(__file__).parents[2] / "docs" / "ledger.md"
+MACS = DOCS.with_name("macs.md")
 
 
 def test_the_examples_of_the_page() -> None:
     failures, tried = doctest.testfile(str(DOCS), module_relative=False)
+    assert failures == 0
+    assert tried >= 8
+
+
+def test_the_examples_of_the_page_on_macs() -> None:
+    failures, tried = doctest.testfile(str(MACS), module_relative=False)
     assert failures == 0
     assert tried >= 8
 

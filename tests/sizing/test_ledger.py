@@ -181,6 +181,7 @@ def test_json_keeps_its_contract() -> None:
         "output": [4, 4, 3],
         "parameters": 112,
         "macs": 2 * 108 * 12,
+        "backward_macs": 2 * 108 * 12,
         "output_bytes": 2 * 4 * 48,
         "jump": [2, 2],
         "receptive_field": [3, 3],
@@ -196,6 +197,7 @@ def test_json_keeps_its_contract() -> None:
     assert data["totals"] == {
         "parameters": ledger.totals.parameters,
         "macs": ledger.totals.macs,
+        "backward_macs": ledger.totals.backward_macs,
         "flops": ledger.totals.flops,
         "output_bytes": ledger.totals.output_bytes,
         "saved_bytes": None,
@@ -216,7 +218,7 @@ def test_csv_holds_what_json_holds() -> None:
     for line, layer in zip(lines, layers, strict=True):
         for key in ("name", "kind", "notation"):
             assert line[key] == layer[key]
-        for key in ("parameters", "macs", "output_bytes"):
+        for key in ("parameters", "macs", "backward_macs", "output_bytes"):
             assert int(line[key]) == layer[key]
         for key in ("jump", "receptive_field", "start", "remainder", "lost"):
             assert [float(line[f"{key}_h"]), float(line[f"{key}_w"])] == layer[key]

@@ -49,7 +49,9 @@ def read(page: str) -> Cells:
 def test_it_holds_the_table(name: str) -> None:
     ledger = size(name)
     found = read(to_html(ledger))
-    assert found.rows[1:] == [list(row) for row in zip(*cells(ledger).values(), strict=True)]
+    assert found.rows[1:] == [
+        list(row) for row in zip(*cells(ledger, backward=True).values(), strict=True)
+    ]
     assert found.rows[0][0] == "layer"
 
 

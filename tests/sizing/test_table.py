@@ -51,17 +51,33 @@ def test_a_small_network() -> None:
         "total                            2,810     60.42 k     26.70 kB",
         "",
         "2,810 parameters · 60.42 k MACs (120.8 k FLOPs) · 26.70 kB of outputs",
+        "backward: 65.54 k MACs",
         "most parameters: fc1 91% · block.conv1 8% · block.bn1 1%",
         "most MACs: block.conv1 92% · fc1 8%",
         "most bytes: block.conv1 31% · block.bn1 31% · block.relu1 31%",
     ]
 
 
+def test_the_backward_pass_has_a_column_when_asked_for() -> None:
+    ledger = size("input 3x8x8 -> conv3-8 -> dwconv3 -> fc-9")
+    assert ledger.table(80, backward=True).splitlines()[2:9] == [
+        "layer            output params       MACs    backward       bytes    jump  sees",
+        "───────────────────────────────────────────────────────────────────────────────",
+        "conv1   conv3-8   8×8×8    224 ▏  13.82 k ██  13.82 k ██ 2.048 kB ██    1     3",
+        "dwconv1 dwconv3   8×8×8     80      4,608 ▋     9,216 █▍ 2.048 kB ██    1     5",
+        "fc1     fc-9          9  4,617 ██   4,608 ▋     9,216 █▍     36 B         whole",
+        "───────────────────────────────────────────────────────────────────────────────",
+        "total                    4,921    23.04 k     32.26 k    4.132 kB",
+    ]
+
+
 @pytest.mark.parametrize("name", zoo.names())
-@pytest.mark.parametrize("width", [80, 100, 140])
-def test_the_table_keeps_to_its_width(name: str, width: int) -> None:
+@pytest.mark.parametrize(
+    ("width", "backward"), [(80, False), (100, False), (100, True), (140, False)]
+)
+def test_the_table_keeps_to_its_width(name: str, width: int, backward: bool) -> None:
     ledger = size(name, batch=1024)
-    lines = ledger.table(width).splitlines()
+    lines = ledger.table(width, backward=backward).splitlines()
     assert max(len(line) for line in lines) <= width
     rules = [i for i, line in enumerate(lines) if line.startswith("─")]
     assert rules[1] - rules[0] - 1 == len(ledger.rows)
