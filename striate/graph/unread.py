@@ -100,10 +100,11 @@ def _message(node: Node, shape: Shape, lost: Pair, source: Source, sizes: Sequen
         shown = " or ".join(f"{height}×{width}" for height, width in sizes)
         fixes.append(f"start from an image of {shown}")
     fix = f"; {', or '.join(fixes)}" if fixes else ""
-    return f"{text} leaves {_lines(lost)} of its {shape[1]}×{shape[2]} input unread{fix}"
+    return f"{text} leaves {last_lines(lost)} of its {shape[1]}×{shape[2]} input unread{fix}"
 
 
-def _lines(lost: Pair) -> str:
+def last_lines(lost: Pair) -> str:
+    """`the last row and column`, `the last 2 rows`."""
     rows, columns = lost
     if rows == columns:
         return "the last row and column" if rows == 1 else f"the last {rows} rows and columns"

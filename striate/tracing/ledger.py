@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from striate.sizing.lints import Lint
 from striate.sizing.receptive_field import Field
 from striate.tracing.finding import Found, check_input, find, input_of
 from striate.tracing.layers import Layer, layers
+from striate.tracing.lints import left_over, lint, lints
 from striate.tracing.record import Record, record
 
 
@@ -52,13 +52,15 @@ def _trace(model: nn.Module, name: str, input: Shape, batch: int) -> Ledger:
     if not rows:
         raise UserError(f"{name} does nothing to its input, so that there is nothing to size")
     last = [layer.name for layer in known if layer.output][-1]
-    lints = tuple(_lints(found, known, name))
-    return Ledger(name, input, batch, rows, output=last, lints=lints)
+    said = [*_lints(found, known, name), *lints(found, known)]
+    said.sort(key=lambda each: each.level == "note")
+    return Ledger(name, input, batch, rows, output=last, lints=tuple(said))
 
 
 def _row(layer: Layer, batch: int, *, training: bool) -> Row:
     nothing = Field(0, ())
     height, width = layer.sight.fields if layer.sight else (nothing, nothing)
+    remainder, lost = left_over(layer)
     return Row(
         name=layer.name,
         kind=layer.kind,
@@ -74,8 +76,8 @@ def _row(layer: Layer, batch: int, *, training: bool) -> Row:
         receptive_field=(height.size, width.size),
         start=(height.start, width.start),
         whole_input=height.whole and width.whole,
-        remainder=(0, 0),
-        lost=(0, 0),
+        remainder=remainder,
+        lost=lost,
         span=None,
         saved_bytes=layer.saved_bytes if training else None,
         unknown_field=layer.sight is None,
@@ -97,28 +99,28 @@ def _of_one(shape: Shape, batch: int) -> Shape:
 def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
     if found.stopped is not None:
         where = found.stopped_at or "its own forward"
-        yield _lint(
+        yield lint(
             "stopped",
             "warning",
             f"{name} is sized up to {where}, where it stops: {_reason(found)}",
             (found.stopped_at,) if found.stopped_at else (),
         )
     if not found.training:
-        yield _lint(
+        yield lint(
             "not in training",
             "note",
             f"{name} runs on images alone only outside of training, and was sized so: what it "
             "keeps for the backward pass is not known",
         )
     if found.normalises_one_value:
-        yield _lint(
+        yield lint(
             "one value",
             "note",
             f"{name} cannot train on a batch of 1 image: batch normalisation of volumes of 1×1 "
             "needs more than one value for each channel. Take a batch of 2",
         )
     if found.stopped is None and (unused := [layer.name for layer in known if not layer.output]):
-        yield _lint(
+        yield lint(
             "unused",
             "note",
             f"the parameters of {_listed(unused)} are not used in this pass",
@@ -126,7 +128,7 @@ def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
         )
     doubtful = {operation: layer.name for layer in known for operation in layer.unknown}
     for operation, first in doubtful.items():
-        yield _lint(
+        yield lint(
             "unknown reach",
             "note",
             f"it is not known what {operation} in {first} reads, nor what is seen behind it",
@@ -134,14 +136,9 @@ def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
         )
     uncounted = {operation: layer.name for layer in known for operation in layer.uncounted}
     for operation, first in uncounted.items():
-        yield _lint(
+        yield lint(
             "not counted", "note", f"{operation} in {first} is not counted in MACs", (first,)
         )
-
-
-def _lint(rule: str, level: Any, message: str, layers: tuple[str, ...] = ()) -> Lint:
-    """A lint on a network that has no text, and so no place in it."""
-    return Lint(rule, level, message, layers, line=0, column=0, span=(0, 0), shown=message)
 
 
 def _listed(names: list[str], most: int = 4) -> str:
