@@ -67,10 +67,11 @@ def _sliding(operation: Operation) -> _Sliding | None:
         return _Sliding(_axes(image, weight.shape[2:], stride, padding, dilation), ceil=False)
     if operation.name not in _POOLS or given[0].dim() != 4:
         return None
-    image, kernel, stride, padding, *rest = (*given, *((), 0)[len(given) - 2 :])
-    dilation = rest[0] if operation.name == _POOLS[0] and rest else 1
-    ceil = rest[1:2] if operation.name == _POOLS[0] else rest[:1]
-    return _Sliding(_axes(image, kernel, stride or kernel, padding, dilation), any(ceil))
+    image, kernel, *rest = given
+    unsaid: tuple[Any, ...] = ((), 0)
+    stride, padding, *rest = (*rest, *unsaid[len(rest) :])
+    dilation = rest.pop(0) if operation.name == _POOLS[0] and rest else 1
+    return _Sliding(_axes(image, kernel, stride or kernel, padding, dilation), any(rest[:1]))
 
 
 def _axes(
