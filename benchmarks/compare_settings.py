@@ -51,7 +51,7 @@ def measure(text: Source, data: DataSet, wishes: Wishes, change: Change) -> Resu
     """Train once; the last look at the validation pictures."""
     network = build(text, seed=wishes.seed)
     normalised = any(node.kind == "bn" for node in network.graph)
-    settings = choose(len(data.train), network.graph.input[0], normalised, wishes)
+    settings = choose(len(data.train), network.graph.input, normalised, wishes)
     trained = train_network(
         network,
         data,

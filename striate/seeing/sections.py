@@ -264,6 +264,8 @@ def _settings(run: Run) -> tuple[str, ...]:
     taken = {"pictures are read as": read, "mean taken": means, "divided by": deviations}
     if record.settings.flip:
         taken["predictions are"] = "means over a picture and its mirror image"
+    if record.settings.moves:
+        taken["predictions are"] = "means over a picture and its four moves by a pixel"
     told = "The same training again, to the same weights on the same machine and versions:"
     if record.settings.seconds is not None:
         told = (

@@ -109,9 +109,10 @@ def predict(
 def _predictions(
     run: Run, network: Network, files: Sequence[Path], top: int, device: torch.device
 ) -> Iterator[Prediction]:
-    from striate.training.evaluate import probabilities
+    from striate.training.evaluate import Views, probabilities
 
-    preprocess, flip = run.record.preprocess, run.record.settings.flip
+    preprocess, settings = run.record.preprocess, run.record.settings
+    views = Views(settings.flip, settings.moves)
     source = Source(
         count=len(files),
         preprocess=preprocess,
@@ -121,7 +122,7 @@ def _predictions(
     )
     at = 0
     for chunk in decoded_chunks(source, None):
-        found = probabilities(network, chunk.rows, run.record.normalise, device=device, flip=flip)
+        found = probabilities(network, chunk.rows, run.record.normalise, device=device, views=views)
         reasons = dict(chunk.unreadable)
         rows = iter(found)
         for index in range(at, at + len(chunk.rows) + len(reasons)):

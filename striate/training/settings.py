@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from striate.errors import UserError
+from striate.layers import Shape
 
 OPTIMIZERS = ("muon", "sgd")
 DEVICES = ("auto", "cpu", "cuda")
@@ -75,6 +76,9 @@ class Settings:
     flip: bool = False
     """Mirror left and right, every picture in every second epoch; tests and predictions are then
     the mean over a picture and its mirror image."""
+    moves: bool = False
+    """Tests and predictions are the mean over a picture and that moved by a pixel in each of four
+    directions."""
     shift: float = 0.0
     """Largest shift in each direction, as a share of the side."""
     rotate: float = 0.0
@@ -204,12 +208,20 @@ class Wishes:
 NO_WISHES = Wishes()
 
 
-def choose(images: int, channels: int, normalised: bool, wishes: Wishes = NO_WISHES) -> Settings:
-    """The settings for a training set of that many images, with the user's wishes on top.
+SHIFT = 0.06
+"""The default of the setting."""
+
+LARGEST_MOVED = 32
+"""Grey pictures up to so many rows and columns are tested with their moves."""
+
+
+def choose(images: int, shape: Shape, normalised: bool, wishes: Wishes = NO_WISHES) -> Settings:
+    """The settings for a training set of that many images C×H×W, with the user's wishes on top.
 
     Small sets get smaller batches, more epochs and more augmentation; colour pictures are mirrored,
-    grey ones (digits, letters) are not. A network that is not `normalised` by batch normalisation
-    takes smaller steps. Raises UserError on impossible wishes.
+    grey ones (digits, letters) are not: small ones are moved in their tests instead. A network that
+    is not `normalised` by batch normalisation takes smaller steps. Raises UserError on impossible
+    wishes.
     """
     if wishes.recipe not in RECIPES:
         raise UserError(
@@ -220,14 +232,17 @@ def choose(images: int, channels: int, normalised: bool, wishes: Wishes = NO_WIS
     if epochs is None and wishes.seconds is None:
         epochs = default_epochs(images)
     small = images < 5_000
+    channels, *sides = shape
     photographs = channels == 3
+    moved = not photographs and max(sides) <= LARGEST_MOVED and round(SHIFT * min(sides)) > 0
     base = Settings(
         recipe=wishes.recipe,
         epochs=epochs,
         seconds=wishes.seconds,
         batch=128 if not small else max(8, min(64, 2 ** round(math.log2(max(1, images / 6))))),
         flip=photographs,
-        shift=0.06,
+        moves=moved,
+        shift=SHIFT,
         rotate=10.0 if small and photographs else 0.0,
         zoom=0.15 if small and photographs else 0.0,
         colour=0.2 if small and photographs else 0.0,

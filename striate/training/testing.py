@@ -108,15 +108,15 @@ def test_part(
 ) -> tuple[TestResult, NDArray[np.float32]]:
     """The result on pictures that are read already, and the probabilities N×K behind it."""
     from striate.training.device import choose_machine
-    from striate.training.evaluate import probabilities
+    from striate.training.evaluate import Views, probabilities
 
-    machine = choose_machine(device, "float32")
+    machine, settings = choose_machine(device, "float32"), run.record.settings
     found = probabilities(
         network,
         part.images,
         run.record.normalise,
         device=machine.device,
-        flip=run.record.settings.flip,
+        views=Views(settings.flip, settings.moves),
         progress=progress,
     )
     metrics = measure(found, part.labels, run.record.classes)

@@ -82,7 +82,7 @@ def fit(
     keep_large_blocks()
     machine = choose_machine(wishes.device, wishes.precision)
     choose(
-        images=1, channels=1, normalised=True, wishes=wishes
+        images=1, shape=(1, 1, 1), normalised=True, wishes=wishes
     )  # a bad wish is told before data are read
     if output is not None and output.exists():
         raise taken(output)
@@ -100,7 +100,7 @@ def fit(
     adapted, classes_changed = fit_to_data(source, shape, len(pictures.classes))
     module = build(adapted, seed=wishes.seed)
     normalised = any(node.kind == "bn" for node in module.graph)
-    settings = choose(len(pictures.train), shape[0], normalised, wishes)
+    settings = choose(len(pictures.train), shape, normalised, wishes)
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
     notices = tuple(filter(None, (resized, classes_changed, softmax, *pictures.notices)))
     record = Record(

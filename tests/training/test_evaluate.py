@@ -9,7 +9,7 @@ from striate.data import DataSet
 from striate.errors import StriateError
 from striate.modules import Network, build
 from striate.source import Source
-from striate.training.evaluate import batch_size, probabilities
+from striate.training.evaluate import Views, batch_size, probabilities
 from striate.training.prepare import to_input, to_scores
 from striate.training.run import Normalise
 
@@ -86,10 +86,29 @@ def test_scores_of_a_softmax_give_its_own_loss() -> None:
 def test_flip_is_the_mean_with_the_mirror_image() -> None:
     network = build(Source("input 3x6x8 -> conv3-4 -> relu -> fc-3"), seed=1)
     images = colours(4)
-    found = probabilities(network, images, COLOUR, flip=True)
+    found = probabilities(network, images, COLOUR, views=Views(flip=True))
     mirrored = np.ascontiguousarray(images[:, :, ::-1])
     pair = [probabilities(network, side, COLOUR) for side in (images, mirrored)]
     np.testing.assert_allclose(found, (pair[0] + pair[1]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_moves_are_the_mean_with_the_picture_moved_four_ways(channels: int) -> None:
+    network = build(Source(f"input {channels}x6x8 -> conv3-4 -> relu -> fc-3"), seed=1)
+    normalise = GREY if channels == 1 else COLOUR
+    images = colours(4)[..., :channels]
+    mode = {1: "constant", 3: "edge"}[channels]
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode)
+    places = ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
+    crops = [np.ascontiguousarray(padded[:, y : y + 6, x : x + 8]) for y, x in places]
+    singly = [probabilities(network, crop, normalise) for crop in crops]
+    before = images.copy()
+    found = probabilities(network, images, normalise, views=Views(moves=True))
+    np.testing.assert_allclose(found, np.mean(singly, 0), atol=1e-6)
+    assert np.array_equal(images, before)
+    both = probabilities(network, images, normalise, views=Views(flip=True, moves=True))
+    mirrored = [probabilities(network, crop[:, :, ::-1].copy(), normalise) for crop in crops]
+    np.testing.assert_allclose(both, np.mean(singly + mirrored, 0), atol=1e-6)
 
 
 def test_lower_precision_is_near_and_the_same_for_either_way(

@@ -14,7 +14,7 @@ from PIL import Image
 from striate.data import DataSet, read_picture
 from striate.errors import UserError
 from striate.modules import Network
-from striate.training.evaluate import probabilities
+from striate.training.evaluate import Views, probabilities
 from striate.training.predicting import predict
 from striate.training.run import Run, open_run, write_record
 
@@ -95,7 +95,7 @@ def test_a_run_that_learned_mirrored_pictures_sees_both_sides(run: Run, pictures
     write_record(run.folder, replace(run.record, settings=settings))
     [found] = predict(run.folder, [file], top=10)
     pixels = read_picture(file, run.record.preprocess)[None]
-    expected = probabilities(run.load_network(), pixels, NORMALISE, flip=True)[0]
+    expected = probabilities(run.load_network(), pixels, NORMALISE, views=Views(flip=True))[0]
     assert dict(found.classes) == pytest.approx(
         dict(zip(run.record.classes, expected.tolist(), strict=True)), rel=1e-5
     )

@@ -49,6 +49,7 @@ BAD = [
     ("rotate", 181.0, "a number from 0 to 180"),
     ("whiten", 1, "true or false"),
     ("flip", "yes", "true or false"),
+    ("moves", 1, "true or false"),
     ("recipe", "resnet", "one of default, sgd"),
     ("optimizer", "adam", "one of muon, sgd"),
     ("device", "tpu", "one of auto, cpu, cuda"),
@@ -114,7 +115,7 @@ def test_settings_come_back_from_json(settings: Settings) -> None:
 
 
 def test_seconds_come_back_from_json() -> None:
-    settings = choose(200, 3, True, Wishes(seconds=10))
+    settings = choose(200, (3, 32, 32), True, Wishes(seconds=10))
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
@@ -145,13 +146,13 @@ def test_what_is_no_settings_is_told(data: object, message: str) -> None:
 @pytest.mark.parametrize(("images", "epochs"), [(10, 100), (200, 100), (1_797, 71), (60_000, 12)])
 def test_small_sets_are_seen_more_often(images: int, epochs: int) -> None:
     assert default_epochs(images) == epochs
-    assert choose(images, 1, True).epochs == epochs
+    assert choose(images, (1, 28, 28), True).epochs == epochs
 
 
 @pytest.mark.parametrize("images", [1, 2, 10, 200, 1_797, 60_000, 10**9])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_set_has_settings(images: int, channels: int) -> None:
-    settings = choose(images, channels, True)
+    settings = choose(images, (channels, 32, 32), True)
     assert 8 <= settings.batch <= 128
     assert settings.flip == (channels == 3)
     turned = settings.rotate, settings.zoom, settings.colour
@@ -159,23 +160,25 @@ def test_every_set_has_settings(images: int, channels: int) -> None:
 
 
 def test_steps_an_epoch_are_many_enough_for_small_sets() -> None:
-    batches = [choose(images, 3, True).batch for images in (10, 200, 1_797, 60_000)]
+    batches = [choose(images, (3, 32, 32), True).batch for images in (10, 200, 1_797, 60_000)]
     assert batches == sorted(batches)
     assert batches[0] == 8 and batches[-1] == 128
 
 
 def test_wishes_stand_above_recipes() -> None:
-    wished = choose(60_000, 3, True, Wishes(recipe="sgd", seconds=5, batch=32, lr=0.3, seed=9))
+    wished = choose(
+        60_000, (3, 32, 32), True, Wishes(recipe="sgd", seconds=5, batch=32, lr=0.3, seed=9)
+    )
     assert (wished.optimizer, wished.weight_decay) == ("sgd", RECIPES["sgd"]["weight_decay"])
     assert (wished.batch, wished.lr, wished.seed) == (32, 0.3, 9)
     assert (wished.epochs, wished.seconds) == (None, 5)
 
 
 def test_a_network_without_normalisation_takes_smaller_steps_unless_wished() -> None:
-    with_bn, without = choose(500, 3, True), choose(500, 3, False)
+    with_bn, without = choose(500, (3, 32, 32), True), choose(500, (3, 32, 32), False)
     assert without.lr < with_bn.lr and without.adam_lr < with_bn.adam_lr
     assert replace(without, lr=with_bn.lr, adam_lr=with_bn.adam_lr) == with_bn
-    assert choose(500, 3, False, Wishes(lr=0.7)).lr == 0.7
+    assert choose(500, (3, 32, 32), False, Wishes(lr=0.7)).lr == 0.7
 
 
 @pytest.mark.parametrize(
@@ -190,22 +193,22 @@ def test_a_network_without_normalisation_takes_smaller_steps_unless_wished() -> 
 )
 def test_an_unknown_recipe_is_told(word: str, message: str) -> None:
     with pytest.raises(UserError) as error:
-        choose(100, 3, True, Wishes(recipe=word))
+        choose(100, (3, 32, 32), True, Wishes(recipe=word))
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_is_valid(recipe: str) -> None:
-    assert choose(100, 3, True, Wishes(recipe=recipe)).recipe == recipe
+    assert choose(100, (3, 32, 32), True, Wishes(recipe=recipe)).recipe == recipe
 
 
 def test_impossible_wishes_are_told() -> None:
     with pytest.raises(UserError, match=r"^settings: batch is 0; expected a whole number from 1 "):
-        choose(100, 3, True, Wishes(batch=0))
+        choose(100, (3, 32, 32), True, Wishes(batch=0))
     with pytest.raises(UserError, match=r"^give either a number of epochs or a number of seconds"):
-        choose(100, 3, True, Wishes(epochs=1, seconds=1))
+        choose(100, (3, 32, 32), True, Wishes(epochs=1, seconds=1))
     with pytest.raises(UserError, match=r"^settings: lr is nan; expected a number above 0"):
-        choose(100, 3, False, Wishes(lr=math.nan))
+        choose(100, (3, 32, 32), False, Wishes(lr=math.nan))
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
@@ -230,3 +233,14 @@ def table() -> str:
 
 def test_the_page_lists_every_setting() -> None:
     assert table() in PAGE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("shape", "moves"),
+    [((1, 28, 28), True), ((1, 32, 24), True), ((1, 8, 8), False), ((1, 64, 64), False),
+     ((3, 32, 32), False)],
+)  # fmt: skip
+def test_small_grey_pictures_are_tested_with_their_moves(
+    shape: tuple[int, int, int], moves: bool
+) -> None:
+    assert choose(60_000, shape, True).moves == moves

@@ -13,7 +13,7 @@ from striate.data import DataSet, Preprocess, open_data, write_split
 from striate.data.split import SplitAssignment
 from striate.errors import UserError
 from striate.modules import Network
-from striate.training.evaluate import probabilities
+from striate.training.evaluate import Views, probabilities
 from striate.training.run import SPLIT, Run, write_record
 from striate.training.testing import TestResult, test
 
@@ -42,7 +42,7 @@ def test_a_run_that_learned_mirrored_pictures_is_asked_about_both_sides(
     settings = replace(run.record.settings, flip=True)
     write_record(run.folder, replace(run.record, settings=settings))
     images = digits.test.images
-    both = probabilities(trained, images, NORMALISE, flip=True)
+    both = probabilities(trained, images, NORMALISE, views=Views(flip=True))
     expected = both.argmax(1) == digits.test.labels
     assert (both.argmax(1) != said(trained, images)).any()
     assert test(run.folder).accuracy == expected.mean()
