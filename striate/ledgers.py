@@ -29,21 +29,24 @@ def size(
     batch: int = 1,
     input: Shape | None = None,
     object: int | None = None,
+    convention: str | None = None,
 ) -> Ledger:
     """The ledger of a network, for a batch of images.
 
     `what` is a zoo network, a `.net` file, a text, a graph; or any torch network: `timm:NAME`,
     `torchvision:NAME`, `module.path:factory` (which runs that function), a live `torch.nn.Module`.
     `input` (C, H, W) stands in for the network's own. `object` is the size in pixels of what is to
-    be recognised on the image: a warning tells when no unit sees it whole. Raises UserError when
-    there is no such network, its input is not known, or the object is larger than the image; and
+    be recognised on the image: a warning tells when no unit sees it whole. `convention` is
+    `torchinfo`, `fvcore`, `ptflops`, `thop` or `papers`: what these count stands beside the MACs,
+    and notes say where the tool itself is wrong (docs/macs.md). Raises UserError when there is no
+    such network or convention, its input is not known, or the object is larger than the image; and
     NotationError when the text is wrong.
     """
     if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
-        return ledger.size(what, batch=batch, input=input, object=object)
+        return ledger.size(what, batch=batch, input=input, object=object, convention=convention)
     from striate.tracing import size as size_torch
 
-    return size_torch(what, batch=batch, input=input, object=object)
+    return size_torch(what, batch=batch, input=input, object=object, convention=convention)
 
 
 def names_torch(text: str) -> bool:

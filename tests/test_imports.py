@@ -134,7 +134,15 @@ def test_importing_the_light_parts_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["size", "vgg16"], ["draw", "lenet5"], ["zoo", "vgg16"], ["train", "--help"], []]
+    "arguments",
+    [
+        ["size", "vgg16"],
+        ["size", "lenet5", "--convention", "ptflops"],
+        ["draw", "lenet5"],
+        ["zoo", "vgg16"],
+        ["train", "--help"],
+        [],
+    ],
 )
 def test_a_verb_loads_nothing_that_it_does_not_use(arguments: list[str]) -> None:
     code = f"from striate.cli import main; assert main({arguments!r}) == 0"

@@ -25,6 +25,7 @@ from striate.ledgers import names_torch
 from striate.sizing import Ledger
 from striate.sizing.badge import to_badge
 from striate.sizing.budget import check, parse_budget
+from striate.sizing.conventions import CONVENTIONS
 from striate.sizing.page import to_html
 
 
@@ -38,6 +39,7 @@ from striate.sizing.page import to_html
         "striate size unet --symbolic",
         "striate size resnet50 --object 200",
         "striate size mobilenet_v2 --backward",
+        "striate size mobilenet_v2 --convention fvcore",
     ),
 )
 @network_argument
@@ -55,6 +57,12 @@ from striate.sizing.page import to_html
     "--budget",
     metavar="LIMITS",
     help="End with status 3 when NET has more, as in params=5M,macs=600M,bytes=100MB.",
+)
+@click.option(
+    "--convention",
+    metavar="NAME",
+    type=click.Choice(list(CONVENTIONS), case_sensitive=False),
+    help=f"Show what another tool counts beside the MACs: {', '.join(CONVENTIONS)}.",
 )
 @click.option(
     "--backward", is_flag=True, help="Show the MACs of the backward pass, layer by layer, as well."
@@ -78,6 +86,7 @@ def command(
     shape: tuple[int, int, int] | None,
     pixels: int | None,
     budget: str | None,
+    convention: str | None,
     backward: bool,
     as_json: bool,
     as_csv: bool,
@@ -95,7 +104,7 @@ def command(
     """
     form = _form(as_json, as_csv, as_markdown)
     if symbolic:
-        others = (other, budget, page, badge, pixels, backward, batch > 1)
+        others = (other, budget, page, badge, pixels, convention, backward, batch > 1)
         if any(others) or form in ("csv", "markdown"):
             raise click.UsageError("--symbolic goes with one network, --input and --json alone.")
         if names_torch(network):
@@ -107,12 +116,12 @@ def command(
         click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
         return
     limits = parse_budget(budget) if budget is not None else ()
-    ledger = striate.size(network, batch=batch, input=shape, object=pixels)
+    ledger = striate.size(network, batch=batch, input=shape, object=pixels, convention=convention)
     if other is not None:
-        if limits or page or badge or backward or form == "csv":
+        if limits or page or badge or convention or backward or form == "csv":
             raise click.UsageError(
-                "--budget, --backward, --csv, --html and --badge are about one network: "
-                "leave OTHER out."
+                "--budget, --convention, --backward, --csv, --html and --badge are about one "
+                "network: leave OTHER out."
             )
         _compare(ledger, striate.size(other, batch=batch, input=shape, object=pixels), form)
         return

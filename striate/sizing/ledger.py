@@ -12,6 +12,9 @@ from striate.errors import UserError
 from striate.graph import IMAGE, Graph, Node, load_graph
 from striate.layers import Pair, Shape, product
 from striate.layers.compact import compact
+from striate.sizing.conventions import find as find_convention
+from striate.sizing.conventions.nodes import uses
+from striate.sizing.conventions.tally import Tally, tallied
 from striate.sizing.counts import FLOAT_BYTES, backward_macs, count_parameters
 from striate.sizing.lints import Lint, lint
 from striate.sizing.receptive_field import Field, receptive_fields
@@ -58,6 +61,8 @@ class Row:
     """What the batch keeps of it for the backward pass; None where torch was not asked."""
     unknown_field: bool = False
     """Whether what its units see is not known; `jump`, `receptive_field` and `start` are then 0."""
+    counted: int | None = None
+    """What another convention counts of it, for the whole batch; None where none was asked for."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Totals:
     flops: int
     output_bytes: int
     saved_bytes: int | None = None
+    counted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,8 @@ class Ledger:
     """The side outputs, in order. Their layers count in the totals."""
     lints: tuple[Lint, ...] = ()
     """What is worth saying of the sizes, the warnings first."""
+    tally: Tally | None = None
+    """What another convention counts; None where none was asked for."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -123,6 +131,7 @@ class Ledger:
             flops=2 * macs,
             output_bytes=sum(row.output_bytes for row in self.rows),
             saved_bytes=sum(saved) if saved else None,
+            counted=self.tally.counted if self.tally else None,
         )
 
     def to_json(self) -> str:
@@ -133,6 +142,7 @@ class Ledger:
             f' "batch": {self.batch},\n "output": {_dumps(self.output)},\n'
             f' "taps": {_dumps([vars(tap) for tap in self.taps])},\n "layers": [\n{layers}\n ],\n'
             f' "totals": {_dumps(vars(self.totals))},\n'
+            f' "convention": {_dumps(vars(self.tally) if self.tally else None)},\n'
             f' "warnings": {self._lints_json("warning")},\n'
             f' "notes": {self._lints_json("note")}\n}}\n'
         )
@@ -168,16 +178,19 @@ def size(
     batch: int = 1,
     input: Shape | None = None,
     object: int | None = None,
+    convention: str | None = None,
 ) -> Ledger:
     """The ledger of a zoo network, a `.net` file, a text or a graph, for a batch of images.
 
     `input` (C, H, W) stands in for the text's own. `object` is the size in pixels of what is to be
-    recognised on the image: a warning tells when no unit sees it whole. Raises UserError when there
-    is no such network or the object is larger than the image, and NotationError when the text is
-    wrong.
+    recognised on the image: a warning tells when no unit sees it whole. `convention` names another
+    way to count, whose numbers stand beside the MACs (docs/macs.md). Raises UserError when there
+    is no such network or convention or the object is larger than the image, and NotationError when
+    the text is wrong.
     """
     if batch < 1:
         raise UserError(f"a batch holds at least 1 image, not {batch}")
+    chosen = find_convention(convention) if convention is not None else None
     graph = load_graph(what, input=input)
     fields = receptive_fields(graph)
     costs = backward_macs(graph)
@@ -185,7 +198,7 @@ def size(
         _row(graph, node, *field, batch, batch * cost)
         for node, field, cost in zip(graph.nodes, fields, costs, strict=True)
     )
-    return Ledger(
+    ledger = Ledger(
         graph.name,
         graph.input,
         batch,
@@ -194,6 +207,9 @@ def size(
         taps=tuple(Side(t.name, _name(graph, t.node), graph.shape(t.node)) for t in graph.taps),
         lints=lint(graph, object=object),
     )
+    if chosen is None:
+        return ledger
+    return tallied(ledger, chosen, uses(graph, batch))
 
 
 def _name(graph: Graph, index: int) -> str:

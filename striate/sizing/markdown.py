@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from striate.sizing.table import Columns, cells, title, totals_line
+from striate.sizing.table import Columns, cells, tally_line, title, totals_line
 
 if TYPE_CHECKING:
     from striate.sizing.ledger import Ledger
@@ -18,7 +18,13 @@ def to_markdown(ledger: Ledger, *, backward: bool = False) -> str:
     columns = cells(ledger, backward=backward)
     for texts in columns.values():
         texts[-1] = f"**{texts[-1]}**" if texts[-1] else ""
-    parts = (f"**{_escaped(title(ledger))}**", markdown_table(columns), totals_line(ledger))
+    parts: tuple[str, ...] = (
+        f"**{_escaped(title(ledger))}**",
+        markdown_table(columns),
+        totals_line(ledger),
+    )
+    if ledger.tally:
+        parts = (*parts, tally_line(ledger.tally))
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
 
 

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from striate.sizing.table import amounts, cells, title, totals_line
+from striate.sizing.table import amounts, cells, tally_line, title, totals_line
 
 if TYPE_CHECKING:
     from striate.sizing.ledger import Ledger
@@ -26,6 +26,7 @@ def to_html(ledger: Ledger) -> str:
     parts = [
         f"<h1>{_text(title(ledger))}</h1>",
         f"<p>{_text(totals_line(ledger))}</p>",
+        *([f"<p>{_text(tally_line(ledger.tally))}</p>"] if ledger.tally else []),
         _table(ledger, orders),
         *(f"<pre>{_text(lint.level)}: {_text(lint.shown)}</pre>" for lint in ledger.lints),
     ]

@@ -50,6 +50,7 @@ def _cells(row: Row) -> dict[str, object]:
         "to": last,
         "saved_bytes": "" if row.saved_bytes is None else row.saved_bytes,
         "unknown_field": str(row.unknown_field).lower(),
+        "counted": "" if row.counted is None else row.counted,
     }
 
 

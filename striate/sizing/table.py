@@ -10,12 +10,12 @@ from striate.layers import product, show
 from striate.sizing.counts import FLOAT_BYTES
 
 if TYPE_CHECKING:
+    from striate.sizing.conventions.tally import Tally
     from striate.sizing.ledger import Ledger, Row
 
 NARROWEST = 72
 SHORTEST_NAME = 12
 _LEFT = ("layer", "notation")
-_BARRED = ("params", "MACs", "backward", "bytes")
 _DISPENSABLE = ("from", "notation", "jump")
 """Columns that are left out, in this order, where the width is too small."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -59,7 +59,7 @@ def cells(ledger: Ledger, *, backward: bool = False) -> Columns:
         "output": [*(show(row.output) for row in rows), ""],
         "params": [*parameters, big(totals.parameters)],
         "MACs": [*(_count(row.macs, big) for row in rows), big(totals.macs)],
-        **(_backward(ledger) if backward else {}),
+        **{header: _summed(values) for header, values in _more(ledger, backward).items()},
         "bytes": [
             *(_count(row.output_bytes, big_bytes) for row in rows),
             big_bytes(totals.output_bytes),
@@ -80,10 +80,18 @@ def amounts(ledger: Ledger) -> dict[str, list[int]]:
     }
 
 
-def _backward(ledger: Ledger) -> Columns:
-    counts = (row.backward_macs for row in ledger.rows)
-    cells = [_count(count, big) for count in counts]
-    return {"backward": [*cells, big(ledger.totals.backward_macs)]}
+def _more(ledger: Ledger, backward: bool) -> dict[str, list[int]]:
+    """Counts that are shown when they are asked for: another convention's, the backward pass's."""
+    found: dict[str, list[int]] = {}
+    if ledger.tally:
+        found[ledger.tally.name] = [row.counted or 0 for row in ledger.rows]
+    if backward:
+        found["backward"] = [row.backward_macs for row in ledger.rows]
+    return found
+
+
+def _summed(values: Sequence[int]) -> list[str]:
+    return [*(_count(value, big) for value in values), big(sum(values))]
 
 
 def _kept(ledger: Ledger) -> Columns:
@@ -115,13 +123,14 @@ def _count(value: int, write: Callable[[int], str]) -> str:
 
 
 def _columns(ledger: Ledger, *, backward: bool) -> Columns:
-    columns = cells(ledger, backward=backward)
+    sizes = amounts(ledger) | _more(ledger, backward)
+    columns: Columns = {}
+    for header, texts in cells(ledger, backward=backward).items():
+        if header in sizes:
+            columns[_blank(header)] = _barred(texts, sizes[header])
+        else:
+            columns[header] = texts
     columns["layer"] = [*_short_names([row.name for row in ledger.rows]), "total"]
-    sizes = amounts(ledger)
-    if backward:
-        sizes["backward"] = [row.backward_macs for row in ledger.rows]
-    for header, values in sizes.items():
-        columns[header] = _barred(columns[header], values)
     return columns
 
 
@@ -194,9 +203,7 @@ def _aligned(header: str, cells: list[str]) -> list[str]:
     width = max(map(len, (header, *cells)))
     if header in _LEFT:
         return [text.ljust(width) for text in ("" if header == "notation" else header, *cells)]
-    shown = _blank(header) if header in _BARRED else header
-    width = max(width, len(shown))
-    return [text.rjust(width) for text in (shown, *cells)]
+    return [text.rjust(width) for text in (header, *cells)]
 
 
 def totals_line(ledger: Ledger) -> str:
@@ -208,11 +215,18 @@ def totals_line(ledger: Ledger) -> str:
     )
 
 
+def tally_line(tally: Tally) -> str:
+    """`fvcore 0.1.5 counts 1.819 G flops`, and what the tool itself prints where that differs."""
+    own = "" if tally.printed == tally.counted else f"; the tool itself prints {big(tally.printed)}"
+    return f"as {tally.title} counts: {big(tally.counted)} {tally.word}{own}"
+
+
 def _summary(ledger: Ledger, width: int) -> list[str]:
     rows = ledger.rows
     return [
         totals_line(ledger),
         f"backward: {big(ledger.totals.backward_macs)} MACs",
+        *([tally_line(ledger.tally)] if ledger.tally else []),
         *(
             largest(f"most {'parameters' if name == 'params' else name}:", rows, values, width)
             for name, values in amounts(ledger).items()

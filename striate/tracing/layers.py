@@ -101,6 +101,7 @@ class _Gathering:
     def _take(self, operation: Operation) -> None:
         read = tensors((operation.arguments, operation.keywords))
         used = {name: p for each in read for name, p in self.own.get(id(each), {}).items()}
+        operation.weighs = bool(used)
         sources = {s: None for each in read if (s := self.source.get(id(each)))}
         if operation.name.startswith(_FROM_SHAPES) or operation.name.endswith("_like"):
             sources = {}

@@ -8,13 +8,17 @@ from torch import Tensor, nn
 
 from striate.errors import UserError
 from striate.layers import Shape
+from striate.sizing.conventions import Convention
+from striate.sizing.conventions import find as find_convention
+from striate.sizing.conventions.tally import tallied
 from striate.sizing.ledger import Ledger, Row
 from striate.sizing.lints import Lint
 from striate.sizing.receptive_field import Field
 from striate.tracing.finding import Found, check_input, find, input_of
 from striate.tracing.layers import Layer, layers
 from striate.tracing.lints import left_over, lint, lints
-from striate.tracing.record import Record, record
+from striate.tracing.record import Record, evaluated, record
+from striate.tracing.uses import uses
 
 
 def size(
@@ -23,6 +27,7 @@ def size(
     batch: int = 1,
     input: Shape | None = None,
     object: int | None = None,
+    convention: str | None = None,
 ) -> Ledger:
     """The ledger of any torch network, as `striate.size` gives it.
 
@@ -34,16 +39,19 @@ def size(
         raise UserError(f"a batch holds at least 1 image, not {batch}")
     if object is not None:
         raise UserError("an object's size is asked of networks in the notation alone")
+    way = find_convention(convention) if convention is not None else None
     if isinstance(what, nn.Module):
         chosen = Found(what, type(what).__name__, input_of(what))
     elif isinstance(what, str):
         chosen = find(what)
     else:
         raise UserError(f"a network is a text, a path, a graph or a torch.nn.Module, not {what!r}")
-    return _trace(chosen.model, chosen.name, check_input(chosen, input), batch)
+    return _trace(chosen.model, chosen.name, check_input(chosen, input), batch, way)
 
 
-def _trace(model: nn.Module, name: str, input: Shape, batch: int) -> Ledger:
+def _trace(
+    model: nn.Module, name: str, input: Shape, batch: int, convention: Convention | None
+) -> Ledger:
     found = record(model, input, batch)
     known = layers(found)
     if found.stopped is not None and not any(layer.output for layer in known):
@@ -54,7 +62,11 @@ def _trace(model: nn.Module, name: str, input: Shape, batch: int) -> Ledger:
     last = [layer.name for layer in known if layer.output][-1]
     said = [*_lints(found, known, name), *lints(found, known)]
     said.sort(key=lambda each: each.level == "note")
-    return Ledger(name, input, batch, rows, output=last, lints=tuple(said))
+    ledger = Ledger(name, input, batch, rows, output=last, lints=tuple(said))
+    if convention is None:
+        return ledger
+    ran = evaluated(model, input, batch)
+    return tallied(ledger, convention, uses(found, known, ran))
 
 
 def _row(layer: Layer, batch: int, *, training: bool) -> Row:

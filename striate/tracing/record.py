@@ -31,6 +31,26 @@ class Call:
     """Whether the module has none below it."""
     result: Any = None
     """What it gave; None before it has, and where it failed."""
+    inputs: Any = ()
+    start: int = 0
+    end: int = 0
+    """Its operations are those from `start` up to `end`."""
+
+
+@dataclass
+class Function:
+    """One call of a function of torch from Python, with the operations that it came to."""
+
+    name: str
+    home: str
+    """The module that it is defined in; empty for a method of a tensor."""
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+    result: Any
+    call: Call
+    """The innermost module that was at work."""
+    start: int
+    end: int
 
 
 @dataclass
@@ -47,6 +67,8 @@ class Operation:
     """Which of its arguments depend on what is learned, by `id`."""
     saved_bytes: int = 0
     """What it keeps for the backward pass that nothing before it keeps."""
+    weighs: bool = False
+    """Whether one of its arguments is a parameter, or made of parameters alone."""
 
     @property
     def name(self) -> str:
@@ -62,6 +84,9 @@ class Record:
     """The copy that was run."""
     image: Tensor
     operations: list[Operation] = field(default_factory=list)
+    functions: list[Function] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    """Uses of modules in the order in which they ended, the root's last."""
     result: Any = None
     training: bool = True
     normalises_one_value: bool = False
@@ -90,7 +115,15 @@ def record(model: nn.Module, image: Shape, batch: int) -> Record:
     return second if further else first
 
 
-def _record(model: nn.Module, image: Shape, batch: int, *, training: bool) -> Record:
+def evaluated(model: nn.Module, image: Shape, batch: int) -> set[str]:
+    """The paths of the modules that run in evaluation: those of auxiliary outputs do not."""
+    found = _record(model, image, batch, training=False, taps=False)
+    return {call.path for call in found.calls}
+
+
+def _record(
+    model: nn.Module, image: Shape, batch: int, *, training: bool, taps: bool = True
+) -> Record:
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     network = without_memory(model, fake).train(training)
     with fake:
@@ -99,9 +132,9 @@ def _record(model: nn.Module, image: Shape, batch: int, *, training: bool) -> Re
     kept = Kept((*network.parameters(), *network.buffers()))
     calls = [Call("", type(model).__name__, leaf=next(network.children(), None) is None)]
     operations = _Operations(found.operations, calls)
-    functions = _Functions(found, kept)
-    _watch(network, calls)
-    run = network.outputs if isinstance(network, Network) else network
+    functions = _Functions(found, kept, calls)
+    _watch(network, calls, found)
+    run = network.outputs if taps and isinstance(network, Network) else network
     with ExitStack() as stack:
         for mode in (fake, operations, functions, kept.hooks(functions.keep)):
             stack.enter_context(mode)
@@ -109,27 +142,37 @@ def _record(model: nn.Module, image: Shape, batch: int, *, training: bool) -> Re
             found.result = run(images)
         except Exception as error:
             found.stopped, found.stopped_at = error, calls[-1].path
-    calls[0].result = found.result
+    calls[0].result, calls[0].inputs, calls[0].end = found.result, images, len(found.operations)
+    found.calls.append(calls[0])
     return found
 
 
-def _watch(network: nn.Module, calls: list[Call]) -> None:
+def _watch(network: nn.Module, calls: list[Call], record: Record) -> None:
     """Let every module below the root say when it starts and ends."""
     for path, module in network.named_modules():
         if not path:
             continue
         leaf = next(module.children(), None) is None
-        module.register_forward_pre_hook(_starter(calls, path, leaf), prepend=True)
-        module.register_forward_hook(_ender(calls))
+        module.register_forward_pre_hook(
+            _starter(calls, record, path, leaf), prepend=True, with_kwargs=True
+        )
+        module.register_forward_hook(_ender(calls, record))
 
 
-def _starter(calls: list[Call], path: str, leaf: bool) -> Callable[..., None]:
-    return lambda module, _: calls.append(Call(path, type(module).__name__, leaf))
+def _starter(calls: list[Call], record: Record, path: str, leaf: bool) -> Callable[..., None]:
+    def start(module: nn.Module, inputs: object, keywords: object) -> None:
+        call = Call(path, type(module).__name__, leaf, inputs=(inputs, keywords))
+        call.start = len(record.operations)
+        calls.append(call)
+
+    return start
 
 
-def _ender(calls: list[Call]) -> Callable[..., None]:
+def _ender(calls: list[Call], record: Record) -> Callable[..., None]:
     def end(module: nn.Module, inputs: object, result: object) -> None:
-        calls.pop().result = result
+        call = calls.pop()
+        call.result, call.end = result, len(record.operations)
+        record.calls.append(call)
 
     return end
 
@@ -162,13 +205,15 @@ class _Operations(TorchDispatchMode):
 class _Functions(TorchFunctionMode):
     """Gives what a call of torch keeps for the backward pass to the last operation of that call.
 
-    Torch keeps what an operation reads before the operation and what it writes after it.
+    Torch keeps what an operation reads before the operation and what it writes after it. Calls
+    that come to operations are written down, those inside of others left out.
     """
 
-    def __init__(self, record: Record, kept: Kept) -> None:
+    def __init__(self, record: Record, kept: Kept, calls: Sequence[Call]) -> None:
         super().__init__()
         self.record = record
         self.kept = kept
+        self.calls = calls
         self.waiting = 0
         self.inside = False
 
@@ -185,13 +230,19 @@ class _Functions(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         self.inside = True
+        start = len(self.record.operations)
+        called = self._batch_norm if func is nn.functional.batch_norm else func
         try:
-            if func is nn.functional.batch_norm:
-                return self._batch_norm(*args, **(kwargs or {}))
-            return func(*args, **(kwargs or {}))
+            result = called(*args, **(kwargs or {}))
         finally:
             self.inside = False
             self._give()
+        if (end := len(self.record.operations)) > start:
+            name, home = getattr(func, "__name__", ""), getattr(func, "__module__", None) or ""
+            self.record.functions.append(
+                Function(name, home, args, kwargs or {}, result, self.calls[-1], start, end)
+            )
+        return result
 
     def _give(self) -> None:
         if self.waiting and self.record.operations:

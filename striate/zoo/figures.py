@@ -25,7 +25,7 @@ SOURCES = {
     "Szegedy 2015": "Szegedy et al., arXiv 1512.00567, abstract",
     "Springenberg 2014": "Springenberg et al., arXiv 1412.6806, table 3",
     "Long 2014": "Long, Shelhamer & Darrell, arXiv 1411.4038, table 1, of the layers up to fc7",
-    "He 2015": "He et al., arXiv 1512.03385, tables 1 and 6",
+    "He 2015": "He et al., arXiv 1512.03385, tables 1 and 6, section 3.3",
     "He 2018": "He et al., arXiv 1812.01187, table 5",
     "Howard 2017": "Howard et al., arXiv 1704.04861, tables 4, 6 and 7",
     "Sandler 2018": "Sandler et al., arXiv 1801.04381, table 4",
@@ -105,6 +105,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("vgg16", "parameters", "138 M", "Simonyan 2014"),
     Figure("vgg16", "receptive field", "212", "Araujo 2019"),
     Figure("vgg19", "parameters", "144 M", "Simonyan 2014"),
+    Figure("vgg19", "macs", "19.6 G", "He 2015"),
     Figure("allcnn_c", "parameters", "1.3 M", "Springenberg 2014"),
     Figure(
         "googlenet",

@@ -117,7 +117,21 @@ def test_forms_and_options_that_exclude_each_other(run) -> None:
     assert "--csv, --html and --badge are about one network: leave OTHER out." in err
     status, out, err = run("size", "lenet5", "vgg16", "--backward")
     assert (status, out) == (2, "")
-    assert "striate: --budget, --backward, --csv, --html and --badge are about one network" in err
+    assert "striate: --budget, --convention, --backward, --csv, --html and --badge are" in err
+
+
+def test_another_convention_has_a_column_and_notes(run) -> None:
+    status, out, err = run("size", "autoencoder", "--convention", "Torchinfo")
+    ledger = striate.size("autoencoder", convention="torchinfo")
+    assert (status, out) == (0, ledger.table())
+    assert "as torchinfo 1.8.0 counts: 1.014 M mult-adds; the tool itself prints 4.777 M" in out
+    assert err.splitlines()[-1] == (
+        "note: torchinfo 1.8.0 itself multiplies the weights of a transposed convolution with its "
+        "output's positions: 3.763 M too many for decoder.tconv1, decoder.tconv2, decoder.tconv3"
+    )
+    status, out, err = run("size", "autoencoder", "--convention", "torchinf")
+    assert (status, out) == (2, "")
+    assert "'torchinf' is not one of 'torchinfo', 'fvcore', 'ptflops', 'thop', 'papers'." in err
 
 
 def test_a_page_and_a_badge_are_written_as_well(run, tmp_path: Path) -> None:

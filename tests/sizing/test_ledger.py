@@ -161,7 +161,8 @@ def test_json_keeps_its_contract() -> None:
     ledger = size(text, batch=2)
     data = json.loads(ledger.to_json())
     assert list(data) == [
-        *("name", "input", "batch", "output", "taps", "layers", "totals", "warnings", "notes")
+        *("name", "input", "batch", "output", "taps", "layers", "totals", "convention"),
+        *("warnings", "notes"),
     ]
     assert (data["name"], data["input"], data["batch"]) == ("network", [3, 8, 6], 2)
     promised = {
@@ -192,6 +193,7 @@ def test_json_keeps_its_contract() -> None:
         "span": [21, 30],
         "saved_bytes": None,
         "unknown_field": False,
+        "counted": None,
     }
     assert data["layers"][4]["inputs"] == ["id1", "relu1"]
     assert data["totals"] == {
@@ -201,6 +203,7 @@ def test_json_keeps_its_contract() -> None:
         "flops": ledger.totals.flops,
         "output_bytes": ledger.totals.output_bytes,
         "saved_bytes": None,
+        "counted": None,
     }
 
 

@@ -395,6 +395,17 @@ def test_torch_counts_networks_without_groups_the_same(name: str) -> None:
     assert costs(model, (3, 64, 64)) == expected
 
 
+@pytest.mark.parametrize(
+    "name", ["resnet50", "vit_b_32", "swin_t", "convnext_tiny", "regnet_y_400mf", "squeezenet1_1"]
+)
+def test_torchvision_publishes_the_same_number(name: str) -> None:
+    """Its “GFLOPS” are billions of MACs, products of attention included."""
+    from torchvision.models import get_model_weights
+
+    published = get_model_weights(name).DEFAULT.meta["_ops"]
+    assert round(striate.size(f"torchvision:{name}").totals.macs / 1e9, 3) == published
+
+
 def test_forward_and_backward_of_a_step_that_is_counted_by_hand() -> None:
     """The gradients of a small grouped network, computed with loops: each product once."""
     groups, size = 2, 4
