@@ -146,11 +146,13 @@ def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
             f"it is not known what {operation} in {first} reads, nor what is seen behind it",
             (first,),
         )
-    uncounted = {operation: layer.name for layer in known for operation in layer.uncounted}
-    for operation, first in uncounted.items():
-        yield lint(
-            "not counted", "note", f"{operation} in {first} is not counted in MACs", (first,)
-        )
+    uncounted: dict[str, list[str]] = {}
+    for layer in known:
+        for operation in layer.uncounted:
+            uncounted.setdefault(operation, []).append(layer.name)
+    for operation, names in uncounted.items():
+        message = f"{operation} in {_listed(names)} is not counted in MACs"
+        yield lint("not counted", "note", message, tuple(names))
 
 
 def _listed(names: list[str], most: int = 4) -> str:

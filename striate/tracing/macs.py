@@ -39,7 +39,8 @@ def is_uncounted(operation: Operation) -> bool:
     if name in _PRODUCTS:
         return False
     space, _, word = name.partition("::")
-    return space not in _KNOWN or word in _UNCOUNTED or word.startswith(_UNCOUNTED_BEGINNINGS)
+    begins = word.startswith(_UNCOUNTED_BEGINNINGS) and word not in _NORMS
+    return space not in _KNOWN or word in _UNCOUNTED or begins
 
 
 class Reached:
@@ -178,3 +179,5 @@ _UNCOUNTED = frozenset(
     }
 )
 _UNCOUNTED_BEGINNINGS = ("_fft_", "linalg_", "_linalg_", "_thnn_", "quantized_", "_weight_int")
+_NORMS = ("linalg_vector_norm",)
+"""What is among these by its name, and normalises."""

@@ -9,6 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 import striate
@@ -329,7 +331,12 @@ def test_what_is_not_counted_is_named() -> None:
         x = F.grid_sample(x, grid, align_corners=False)
         return torch.cdist(x, x) + torch.linalg.inv(x)
 
-    notes = striate.size(Applied(mixed, (1,)), input=(3, 8, 8), batch=2).notes
+    ledger = striate.size(Applied(mixed, (1,)), input=(3, 8, 8), batch=2)
+    notes = ledger.notes
+    twice = nn.Sequential(*(Applied(lambda x: torch.cdist(x, x)) for _ in range(2)))
+    assert striate.size(twice, input=(3, 8, 8)).notes[-1] == (
+        "_cdist_forward in 0.cdist_forward, 1.cdist_forward is not counted in MACs"
+    )
     named = [note.split()[0] for note in notes if note.endswith("is not counted in MACs")]
     assert named == [
         *("_fft_r2c", "_fft_c2r", "grid_sampler_2d", "_cdist_forward", "linalg_inv_ex")
@@ -393,6 +400,55 @@ def test_torch_counts_networks_without_groups_the_same(name: str) -> None:
     with sdpa_kernel(SDPBackend.MATH):
         expected = torch_costs(model, (3, 64, 64))
     assert costs(model, (3, 64, 64)) == expected
+
+
+class Counting(TorchDispatchMode):
+    """Counts the products of every operation that torch calls for, by the shapes it is given."""
+
+    macs = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        match func._schema.name:
+            case "aten::convolution":
+                volume = args[0] if args[6] else result
+                self.macs += args[1].numel() * prod(volume.shape[2:]) * volume.shape[0]
+            case "aten::convolution_backward":
+                volume = args[1] if args[7] else args[0]
+                once = args[2].numel() * prod(volume.shape[2:]) * volume.shape[0]
+                self.macs += once * (args[10][0] + args[10][1])
+            case "aten::mm" | "aten::bmm":
+                self.macs += args[0].numel() * args[1].shape[-1]
+            case "aten::addmm" | "aten::baddbmm":
+                self.macs += args[1].numel() * args[2].shape[-1]
+        return result
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("torchvision:resnext50_32x4d", "torchvision:googlenet", "torchvision:swin_v2_t"),
+        *("timm:resnest14d", "timm:halonet26t", "timm:levit_128s"),
+        *("timm:xcit_nano_12_p16_224", "timm:edgenext_xx_small", "timm:starnet_s1"),
+    ],
+)
+def test_a_step_calls_for_as_many_products(name: str) -> None:
+    """A step on torch's meta device, where shapes are computed and values are not."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    from striate.tracing.finding import find
+
+    with torch.device("meta"):
+        chosen = find(name)
+    ledger = striate.size(name, batch=2)
+    images = torch.empty(2, *ledger.input, device="meta")
+    with sdpa_kernel(SDPBackend.MATH), Counting() as counting:
+        found = chosen.model.train()(images)
+        forward = counting.macs
+        results = [each for each in tree_leaves(found) if isinstance(each, Tensor)]
+        torch.stack([each.sum() for each in results]).sum().backward()
+    assert (ledger.totals.macs, ledger.totals.backward_macs) == (forward, counting.macs - forward)
+    assert not [note for note in ledger.notes if note.endswith("is not counted in MACs")]
 
 
 @pytest.mark.parametrize(
