@@ -18,6 +18,8 @@ SHORTEST_NAME = 12
 _LEFT = ("layer", "notation")
 _DISPENSABLE = ("from", "notation", "jump")
 """Columns that are left out, in this order, where the width is too small."""
+_LAST = ("kept", "sees", "output")
+"""Those that are left out where it is still too small when names are cut."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _BAR = 2
 """Characters of a share bar."""
@@ -183,11 +185,19 @@ def laid_out(
     for header in dispensable:
         if _width(aligned, gap=1) > width:
             del aligned[header]
+    for header in _LAST:
+        if header in aligned and _width(aligned, gap=1) - _spare(aligned) > width:
+            del aligned[header]
     if (excess := _width(aligned, gap=1) - width) > 0:
         room = max(SHORTEST_NAME, len(aligned["layer"][0]) - excess)
         aligned["layer"] = [_cut(name, room) for name in aligned["layer"]]
     gap = "  " if _width(aligned, gap=2) <= width else " "
     return [gap.join(line) for line in zip(*aligned.values(), strict=True)]
+
+
+def _spare(aligned: Columns) -> int:
+    """By how much names can be cut."""
+    return max(0, len(aligned["layer"][0]) - SHORTEST_NAME)
 
 
 def _width(aligned: Columns, gap: int) -> int:
@@ -216,9 +226,9 @@ def totals_line(ledger: Ledger) -> str:
 
 
 def tally_line(tally: Tally) -> str:
-    """`fvcore 0.1.5 counts 1.819 G flops`, and what the tool itself prints where that differs."""
+    """`fvcore 0.1.5: 1.819 G flops`, and what the tool itself prints where that differs."""
     own = "" if tally.printed == tally.counted else f"; the tool itself prints {big(tally.printed)}"
-    return f"as {tally.title} counts: {big(tally.counted)} {tally.word}{own}"
+    return f"{tally.title}: {big(tally.counted)} {tally.word}{own}"
 
 
 def _summary(ledger: Ledger, width: int) -> list[str]:

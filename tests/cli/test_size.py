@@ -124,7 +124,7 @@ def test_another_convention_has_a_column_and_notes(run) -> None:
     status, out, err = run("size", "autoencoder", "--convention", "Torchinfo")
     ledger = striate.size("autoencoder", convention="torchinfo")
     assert (status, out) == (0, ledger.table())
-    assert "as torchinfo 1.8.0 counts: 1.014 M mult-adds; the tool itself prints 4.777 M" in out
+    assert "torchinfo 1.8.0: 1.014 M mult-adds; the tool itself prints 4.777 M" in out
     assert err.splitlines()[-1] == (
         "note: torchinfo 1.8.0 itself multiplies the weights of a transposed convolution with its "
         "output's positions: 3.763 M too many for decoder.tconv1, decoder.tconv2, decoder.tconv3"

@@ -14,6 +14,7 @@ from striate import zoo
 from striate.errors import UserError
 from striate.sizing import size
 from striate.sizing.conventions import CONVENTIONS
+from striate.sizing.page import to_html
 from striate.zoo.figures import FIGURES
 
 TOOLS = ("torchinfo", "fvcore", "ptflops", "thop")
@@ -204,7 +205,29 @@ def test_the_table_has_a_column_for_it() -> None:
         "───────────────────────────────────────────────────────────────────────────────",
         "total                        136    4,608        5,760    9.216 kB",
     ]
-    assert "as torchinfo 1.8.0 counts: 5,760 mult-adds; the tool itself prints 19.58 k" in lines
+    assert "torchinfo 1.8.0: 5,760 mult-adds; the tool itself prints 19.58 k" in lines
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet152", "inception_v3", "googlenet_aux"])
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_table_keeps_to_its_width(name: str, width: int) -> None:
+    ledger = size(name, batch=1024, convention="torchinfo")
+    for backward in (False, True):
+        lines = ledger.table(width, backward=backward).splitlines()
+        assert max(map(len, lines)) <= width
+        assert {"layer", "params", "MACs", "torchinfo", "bytes"} <= set(lines[2].split())
+
+
+def test_what_is_pasted_and_the_page_say_it_too() -> None:
+    ledger = size("lenet5", convention="ptflops")
+    line = "ptflops 0.7.5: 429.3 k MACs; the tool itself prints 435.6 k"
+    markdown = ledger.to_markdown(backward=True)
+    assert markdown.endswith(f"\n\n{line}\n")
+    assert markdown.splitlines()[2].startswith(
+        "| layer |  | output | params | MACs | ptflops | backward |"
+    )
+    assert f"<p>{line}</p>" in to_html(ledger)
+    assert ">ptflops</th>" in to_html(ledger)
 
 
 def test_an_unknown_convention_is_told_with_the_nearest() -> None:
