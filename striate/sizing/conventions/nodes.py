@@ -9,7 +9,7 @@ from striate.layers import Shape
 from striate.sizing.conventions.tally import Uses
 from striate.sizing.conventions.use import Product, Use
 
-_TORCH: dict[str, tuple[tuple[str, ...], str]] = {
+MODULES: dict[str, tuple[tuple[str, ...], str]] = {
     **dict.fromkeys(("conv", "dwconv", "pwconv"), (("Conv2d",), "conv2d")),
     "tconv": (("ConvTranspose2d",), "conv_transpose2d"),
     "localconv": (("Computed",), "bmm"),
@@ -52,9 +52,9 @@ def uses(graph: Graph, batch: int) -> list[Uses]:
 
 def _uses(graph: Graph, node: Node, batch: int) -> Uses:
     """The module and the function in it that a node becomes; nothing where no tool counts them."""
-    if node.kind not in _TORCH:
+    if node.kind not in MODULES:
         return Uses()
-    names, function = _TORCH[node.kind]
+    names, function = MODULES[node.kind]
     shapes = graph.shapes_into(node)
     image = (batch, *shapes[0])
     if node.kind == "fc" and len(shapes[0]) > 1:

@@ -12,8 +12,10 @@ import pytest
 
 from striate import zoo
 from striate.errors import UserError
+from striate.layers import KINDS as ALL_KINDS
 from striate.sizing import size
 from striate.sizing.conventions import CONVENTIONS
+from striate.sizing.conventions.nodes import MODULES
 from striate.sizing.page import to_html
 from striate.zoo.figures import FIGURES
 
@@ -85,6 +87,11 @@ NETWORKS = {
 def printed(text: str) -> tuple[int, ...]:
     tallies = (size(text, convention=tool).tally for tool in TOOLS)
     return tuple(tally.printed if tally else -1 for tally in tallies)
+
+
+def test_every_kind_that_tools_count_has_its_module() -> None:
+    counted = {kind.words[0] for kind in ALL_KINDS if kind.role in ("conv", "linear", "norm")}
+    assert counted <= set(MODULES)
 
 
 @pytest.mark.parametrize("text", KINDS)
