@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
-    from striate.ledgers import size
+    from striate.ledgers import largest_batch, memory, size
     from striate.modules import load_published
     from striate.modules.build import build
     from striate.modules.saved import saved_bytes
     from striate.notation import parse, print_network
     from striate.patterns import pattern
     from striate.sizing.compare import compare
+    from striate.sizing.memory import StepSettings
     from striate.sizing.symbolic import symbolic
+    from striate.tracing.timeline import draw_memory
     from striate.training.predicting import predict
     from striate.training.progress import Display
     from striate.training.testing import test
@@ -33,14 +35,18 @@ _HOMES = {
     "Display": "striate.training.progress",
     "NotationError": "striate.errors",
     "ShapeError": "striate.errors",
+    "StepSettings": "striate.sizing.memory",
     "StriateError": "striate.errors",
     "UserError": "striate.errors",
     "build": "striate.modules",
     "compare": "striate.sizing.compare",
     "draw": "striate.drawing",
+    "draw_memory": "striate.tracing.timeline",
     "draw_steps": "striate.drawing",
+    "largest_batch": "striate.ledgers",
     "load_graph": "striate.graph",
     "load_published": "striate.modules",
+    "memory": "striate.ledgers",
     "parse": "striate.notation",
     "pattern": "striate.patterns",
     "predict": "striate.training.predicting",
@@ -57,15 +63,19 @@ __all__ = [
     "Display",
     "NotationError",
     "ShapeError",
+    "StepSettings",
     "StriateError",
     "UserError",
     "__version__",
     "build",
     "compare",
     "draw",
+    "draw_memory",
     "draw_steps",
+    "largest_batch",
     "load_graph",
     "load_published",
+    "memory",
     "parse",
     "pattern",
     "predict",

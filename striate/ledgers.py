@@ -6,18 +6,25 @@ Torch is imported only for a torch network.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from striate.graph import Graph
+from striate.graph import Graph, load_graph
 from striate.layers import Shape
 from striate.notation.vocabulary import is_layer
 from striate.sizing import ledger
 from striate.sizing.ledger import Ledger
+from striate.sizing.memory import Fits, Memory, StepSettings
 from striate.source import Source
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from striate.tracing.finding import Found
+
+PLAIN = StepSettings()
 
 _LIBRARY = re.compile(r"\s*(timm|torchvision):\S*\s*")
 _FACTORY = re.compile(r"\s*[A-Za-z_][\w.]*:([A-Za-z_]\w*)\s*")
@@ -47,6 +54,53 @@ def size(
     from striate.tracing import size as size_torch
 
     return size_torch(what, batch=batch, input=input, object=object, convention=convention)
+
+
+def memory(
+    what: str | Path | Source | Graph | nn.Module,
+    *,
+    batch: int = 1,
+    input: Shape | None = None,
+    settings: StepSettings = PLAIN,
+    loss: Callable[[Any], Tensor] | None = None,
+) -> Memory:
+    """The memory of a training step of a network for a batch of images, without taking any.
+
+    `what` and `input` are those of `size`. `loss` makes one number of what the network gives;
+    without it, it is the cross-entropy of every output. Raises UserError as `size` does, and where
+    the network does not get through a training step.
+    """
+    from striate.tracing.memory import trace_memory
+
+    return trace_memory(_found(what, input), batch, settings, loss)
+
+
+def largest_batch(
+    what: str | Path | Source | Graph | nn.Module,
+    limit: int,
+    *,
+    input: Shape | None = None,
+    settings: StepSettings = PLAIN,
+) -> Fits:
+    """The largest batch whose training step takes at most `limit` bytes.
+
+    Raises UserError as `memory` does, and when no batch fits.
+    """
+    from striate.tracing import memory
+
+    return memory.largest_batch(_found(what, input), limit, settings)
+
+
+def _found(what: str | Path | Source | Graph | nn.Module, input: Shape | None) -> Found:
+    """A torch network and the image for it; one in the notation is built without memory."""
+    from striate.modules.build import outline
+    from striate.tracing.finding import Found, check_input, locate
+
+    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+        graph = load_graph(what, input=input)
+        return Found(outline(graph), graph.name, graph.input)
+    found = locate(what)
+    return replace(found, input=check_input(found, input))
 
 
 def names_torch(text: str) -> bool:

@@ -56,7 +56,7 @@ from striate.sizing.page import to_html
 @click.option(
     "--budget",
     metavar="LIMITS",
-    help="End with status 3 when NET has more, as in params=5M,macs=600M,bytes=100MB.",
+    help="End with status 3 when NET has more, as in params=5M,macs=600M,peak=4GB.",
 )
 @click.option(
     "--convention",
@@ -135,7 +135,10 @@ def command(
     for lint in ledger.lints:
         click.echo(f"{lint.level}: {lint.shown}", err=True)
     _write(ledger, page, badge)
-    for line in check(ledger, limits):
+    memory = None
+    if any(limit.of_step for limit in limits):
+        memory = striate.memory(network, batch=batch, input=shape)
+    for line in check(ledger, limits, memory):
         click.echo(line, err=True)
 
 

@@ -129,14 +129,14 @@ def _columns(ledger: Ledger, *, backward: bool) -> Columns:
     columns: Columns = {}
     for header, texts in cells(ledger, backward=backward).items():
         if header in sizes:
-            columns[_blank(header)] = _barred(texts, sizes[header])
+            columns[_blank(header)] = barred(texts, sizes[header])
         else:
             columns[header] = texts
-    columns["layer"] = [*_short_names([row.name for row in ledger.rows]), "total"]
+    columns["layer"] = [*short_names([row.name for row in ledger.rows]), "total"]
     return columns
 
 
-def _short_names(names: Sequence[str]) -> list[str]:
+def short_names(names: Sequence[str]) -> list[str]:
     """Names with the scopes that they share with the name above left blank."""
     shown, above = [], ""
     for name in names:
@@ -151,7 +151,7 @@ def _short_names(names: Sequence[str]) -> list[str]:
     return shown
 
 
-def _barred(cells: Sequence[str], values: Sequence[int]) -> list[str]:
+def barred(cells: Sequence[str], values: Sequence[int]) -> list[str]:
     """Cells with the shares of their values; the last one, the total, has none."""
     most = max(values)
     shown = [
@@ -232,27 +232,27 @@ def tally_line(tally: Tally) -> str:
 
 
 def _summary(ledger: Ledger, width: int) -> list[str]:
-    rows = ledger.rows
+    names = [row.name for row in ledger.rows]
     return [
         totals_line(ledger),
         f"backward: {big(ledger.totals.backward_macs)} MACs",
         *([tally_line(ledger.tally)] if ledger.tally else []),
         *(
-            largest(f"most {'parameters' if name == 'params' else name}:", rows, values, width)
+            largest(f"most {'parameters' if name == 'params' else name}:", names, values, width)
             for name, values in amounts(ledger).items()
         ),
         *(_cut(f"tap {tap.name}: {show(tap.output)} of {tap.layer}", width) for tap in ledger.taps),
     ]
 
 
-def largest(line: str, rows: Sequence[Row], values: Sequence[int], width: int) -> str:
-    """The layers that hold most, as many as the line has room for."""
+def largest(line: str, names: Sequence[str], values: Sequence[int], width: int) -> str:
+    """Those that hold most, as many as the line has room for."""
     total = sum(values)
     if not total:
         return f"{line} none"
     sign = " "
-    for i in sorted(range(len(rows)), key=lambda i: -values[i])[:_LARGEST]:
-        more = f"{sign}{rows[i].name} {values[i] / total:.0%}"
+    for i in sorted(range(len(names)), key=lambda i: -values[i])[:_LARGEST]:
+        more = f"{sign}{names[i]} {values[i] / total:.0%}"
         if values[i] and len(line) + len(more) <= width:
             line += more
             sign = " · "

@@ -12,11 +12,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from striate.errors import UserError
 
 
-def without_memory(model: nn.Module, mode: FakeTensorMode) -> nn.Module:
+def without_memory(
+    model: nn.Module, mode: FakeTensorMode, *, channels_last: bool = False
+) -> nn.Module:
     """A copy of a network whose parameters, buffers and other tensors hold no values.
 
     The network itself is neither changed nor moved; weights that are one in it are one in the
-    copy. Raises UserError for a network that cannot be copied, and for one with lazy layers.
+    copy. With `channels_last` those of four axes lie in memory so. Raises UserError for a network
+    that cannot be copied, and for one with lazy layers.
     """
     memo: dict[int, object] = {}
     for name, tensor in _tensors(model):
@@ -26,7 +29,7 @@ def without_memory(model: nn.Module, mode: FakeTensorMode) -> nn.Module:
                 "network first, or give the layer its sizes"
             )
         if id(tensor) not in memo:
-            memo[id(tensor)] = _fake(tensor, mode)
+            memo[id(tensor)] = _fake(tensor, mode, channels_last)
     try:
         copied: nn.Module = copy.deepcopy(model, memo)
     except (TypeError, RuntimeError, ValueError, AttributeError) as error:
@@ -46,9 +49,11 @@ def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
                 yield f"{path}.{name}", value
 
 
-def _fake(tensor: Tensor, mode: FakeTensorMode) -> Tensor:
+def _fake(tensor: Tensor, mode: FakeTensorMode, channels_last: bool) -> Tensor:
     with mode:
         fake = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cpu")
+        if channels_last and fake.dim() == 4:
+            fake = fake.contiguous(memory_format=torch.channels_last)
     if isinstance(tensor, nn.Parameter):
         return nn.Parameter(fake, requires_grad=tensor.requires_grad)
     return fake

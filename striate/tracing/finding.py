@@ -38,6 +38,15 @@ def find(what: str) -> Found:
     return {"timm": _timm, "torchvision": _torchvision}.get(library, _own)(library, name)
 
 
+def locate(what: str | nn.Module) -> Found:
+    """The network that a name stands for, or a live one. Raises UserError as `find` does."""
+    if isinstance(what, nn.Module):
+        return Found(what, type(what).__name__, input_of(what))
+    if isinstance(what, str):
+        return find(what)
+    raise UserError(f"a network is a text, a path, a graph or a torch.nn.Module, not {what!r}")
+
+
 def input_of(model: nn.Module) -> Shape | None:
     """The image that a network of striate or timm says it is made for."""
     graph = getattr(model, "graph", None)

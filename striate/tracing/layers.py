@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from striate.layers import Shape
 from striate.tracing.fields import Sight
 from striate.tracing.macs import Reached, backward_macs, is_uncounted, macs
 from striate.tracing.record import Call, Operation, Record, tensors
@@ -48,6 +49,19 @@ class Layer:
     @property
     def parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.own.values())
+
+    @property
+    def output_bytes(self) -> int:
+        """Those of the batch's output, without the indices that come with it."""
+        values = [each for each in self.output if each.is_floating_point()] or self.output
+        return sum(each.numel() * each.element_size() for each in values)
+
+    def shape_of_one(self, batch: int) -> Shape:
+        """The output's shape for one image: the first axis holds the batch, or a multiple of it."""
+        shape = tuple(self.output[0].shape) if self.output else ()
+        if not shape or shape[0] % batch:
+            return shape
+        return shape[1:] if shape[0] == batch else (shape[0] // batch, *shape[1:])
 
 
 def layers(record: Record) -> list[Layer]:

@@ -14,7 +14,7 @@ from striate.sizing.conventions.tally import tallied
 from striate.sizing.ledger import Ledger, Row
 from striate.sizing.lints import Lint
 from striate.sizing.receptive_field import Field
-from striate.tracing.finding import Found, check_input, find, input_of
+from striate.tracing.finding import check_input, locate
 from striate.tracing.layers import Layer, layers
 from striate.tracing.lints import left_over, lint, lints
 from striate.tracing.record import Record, evaluated, record
@@ -40,12 +40,7 @@ def size(
     if object is not None:
         raise UserError("an object's size is asked of networks in the notation alone")
     way = find_convention(convention) if convention is not None else None
-    if isinstance(what, nn.Module):
-        chosen = Found(what, type(what).__name__, input_of(what))
-    elif isinstance(what, str):
-        chosen = find(what)
-    else:
-        raise UserError(f"a network is a text, a path, a graph or a torch.nn.Module, not {what!r}")
+    chosen = locate(what)
     return _trace(chosen.model, chosen.name, check_input(chosen, input), batch, way)
 
 
@@ -55,7 +50,7 @@ def _trace(
     found = record(model, input, batch)
     known = layers(found)
     if found.stopped is not None and not any(layer.output for layer in known):
-        raise UserError(f"{name} does not run on a batch of {_show(found.image)}: {_reason(found)}")
+        raise UserError(f"{name} does not run on a batch of {_show(found.image)}: {reason(found)}")
     rows = tuple(_row(layer, batch, training=found.training) for layer in known)
     if not rows:
         raise UserError(f"{name} does nothing to its input, so that there is nothing to size")
@@ -79,11 +74,11 @@ def _row(layer: Layer, batch: int, *, training: bool) -> Row:
         notation=layer.notation,
         inputs=tuple(layer.inputs),
         weights=layer.weights,
-        output=_of_one(tuple(layer.output[0].shape), batch) if layer.output else (),
+        output=layer.shape_of_one(batch),
         parameters=layer.parameters,
         macs=layer.macs,
         backward_macs=layer.backward_macs,
-        output_bytes=sum(each.numel() * each.element_size() for each in _values(layer.output)),
+        output_bytes=layer.output_bytes,
         jump=(height.jump, width.jump),
         receptive_field=(height.size, width.size),
         start=(height.start, width.start),
@@ -96,25 +91,13 @@ def _row(layer: Layer, batch: int, *, training: bool) -> Row:
     )
 
 
-def _values(output: list[Tensor]) -> list[Tensor]:
-    """An output without the indices that come with it."""
-    return [each for each in output if each.is_floating_point()] or output
-
-
-def _of_one(shape: Shape, batch: int) -> Shape:
-    """The shape for one image: the first axis holds the batch, or a multiple of it."""
-    if not shape or shape[0] % batch:
-        return shape
-    return shape[1:] if shape[0] == batch else (shape[0] // batch, *shape[1:])
-
-
 def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
     if found.stopped is not None:
         where = found.stopped_at or "its own forward"
         yield lint(
             "stopped",
             "warning",
-            f"{name} is sized up to {where}, where it stops: {_reason(found)}",
+            f"{name} is sized up to {where}, where it stops: {reason(found)}",
             (found.stopped_at,) if found.stopped_at else (),
         )
     if not found.training:
@@ -160,7 +143,7 @@ def _listed(names: list[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _reason(found: Record) -> str:
+def reason(found: Record) -> str:
     """Why a pass stopped, in one line."""
     error = found.stopped
     kind = type(error).__name__

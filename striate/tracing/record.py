@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,10 @@ from torch.utils._pytree import tree_leaves
 from striate.layers import Shape
 from striate.modules.network import Network
 from striate.modules.saved import Kept
+from striate.sizing.memory import StepSettings
 from striate.tracing.copying import without_memory
+
+PLAIN = StepSettings()
 
 
 @dataclass
@@ -101,33 +105,41 @@ def tensors(value: object) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
-def record(model: nn.Module, image: Shape, batch: int) -> Record:
+def record(model: nn.Module, image: Shape, batch: int, settings: StepSettings = PLAIN) -> Record:
     """Run a copy of a network, without memory, on a batch of images of that shape.
+
+    Of `settings` the precision and the order in memory count.
 
     Where a network runs only outside of training (a detector that wants to be given targets), it
     is run so; the record that got further is the one given.
     """
-    first = _record(model, image, batch, training=True)
+    first = _record(model, image, batch, settings, training=True)
     if first.stopped is None:
         return first
-    second = _record(model, image, batch, training=False)
+    second = _record(model, image, batch, settings, training=False)
     further = second.stopped is None or len(second.operations) > len(first.operations)
     return second if further else first
 
 
 def evaluated(model: nn.Module, image: Shape, batch: int) -> set[str]:
     """The paths of the modules that run in evaluation: those of auxiliary outputs do not."""
-    found = _record(model, image, batch, training=False, taps=False)
+    found = _record(model, image, batch, PLAIN, training=False, taps=False)
     return {call.path for call in found.calls}
 
 
 def _record(
-    model: nn.Module, image: Shape, batch: int, *, training: bool, taps: bool = True
+    model: nn.Module,
+    image: Shape,
+    batch: int,
+    settings: StepSettings,
+    *,
+    training: bool,
+    taps: bool = True,
 ) -> Record:
     fake = FakeTensorMode(allow_non_fake_inputs=True)
-    network = without_memory(model, fake).train(training)
+    network = without_memory(model, fake, channels_last=settings.channels_last).train(training)
     with fake:
-        images = torch.empty((batch, *image))
+        images = pictures(batch, image, settings)
     found = Record(network, images, training=training)
     kept = Kept((*network.parameters(), *network.buffers()))
     calls = [Call("", type(model).__name__, leaf=next(network.children(), None) is None)]
@@ -135,8 +147,8 @@ def _record(
     functions = _Functions(found, kept, calls)
     _watch(network, calls, found)
     run = network.outputs if taps and isinstance(network, Network) else network
-    with ExitStack() as stack:
-        for mode in (fake, operations, functions, kept.hooks(functions.keep)):
+    with ExitStack() as stack, quiet():
+        for mode in (fake, operations, functions, kept.hooks(functions.keep), autocast(settings)):
             stack.enter_context(mode)
         try:
             found.result = run(images)
@@ -145,6 +157,33 @@ def _record(
     calls[0].result, calls[0].inputs, calls[0].end = found.result, images, len(found.operations)
     found.calls.append(calls[0])
     return found
+
+
+def pictures(batch: int, image: Shape, settings: StepSettings) -> Tensor:
+    """A batch of images N×C×H×W without values."""
+    images = torch.empty((batch, *image))
+    if settings.channels_last and len(image) == 3:
+        return images.contiguous(memory_format=torch.channels_last)
+    return images
+
+
+def autocast(settings: StepSettings) -> AbstractContextManager[Any]:
+    """What a forward pass runs in."""
+    if settings.precision == "float32":
+        return nullcontext()
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Torch writes a failure to the log as well as raising it; here it is told once."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _watch(network: nn.Module, calls: list[Call], record: Record) -> None:

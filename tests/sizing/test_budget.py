@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+import striate
 from striate.errors import UserError
 from striate.sizing import size
-from striate.sizing.budget import OverBudgetError, check, parse_budget
+from striate.sizing.budget import OverBudgetError, check, parse_budget, parse_bytes
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_a_budget_of_nothing() -> None:
     ("text", "message"),
     [
         ("param=3", "a budget has no 'param'. Did you mean 'params'?"),
-        ("speed=3", "a budget has no 'speed'. There are params, macs, flops, bytes"),
+        ("xyz=3", "a budget has no 'xyz'. There are params, macs, flops, bytes, saved, peak"),
         ("params=5X", "params has no unit 'X'. There are k, M, G, T"),
         ("params=5MB", "params has no unit 'MB'. Did you mean 'M'?"),
         ("bytes=5MiB", "bytes has no unit 'MiB'. Did you mean 'MB'?"),
@@ -66,12 +67,12 @@ def test_a_budget_of_nothing() -> None:
         (
             "params=-5",
             "params=-5 is not an amount. Give a number and a unit, as in "
-            "params=5M,macs=600M,bytes=50MB",
+            "params=5M,macs=600M,peak=4GB",
         ),
         *(
             (
                 text,
-                "a budget is a list of NAME=AMOUNT, as in params=5M,macs=600M,bytes=50MB; "
+                "a budget is a list of NAME=AMOUNT, as in params=5M,macs=600M,peak=4GB; "
                 f"found '{found}'",
             )
             for text, found in (("", ""), ("params", "params"), ("params=1,", ""), ("=3", "=3"))
@@ -81,4 +82,43 @@ def test_a_budget_of_nothing() -> None:
 def test_a_wrong_budget(text: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         parse_budget(text)
+    assert str(error.value) == message
+
+
+def test_limits_of_a_training_step_are_held_against_its_memory() -> None:
+    ledger, memory = size("lenet5", batch=8), striate.memory("lenet5", batch=8)
+    peak = memory.peak.bytes
+    assert check(ledger, f"peak={peak}B", memory)[0].endswith(", within the budget")
+    with pytest.raises(OverBudgetError) as error:
+        check(ledger, f"peak={peak - 1}B,saved=1GB", memory)
+    assert str(error.value).startswith("lenet5 is over its budget\npeak: ")
+    assert "saved: " in str(error.value)
+
+
+def test_limits_of_a_training_step_ask_for_its_memory() -> None:
+    with pytest.raises(UserError) as error:
+        check(size("lenet5"), "peak=1GB")
+    assert str(error.value) == (
+        "saved and peak are of a training step: give its memory, as striate.memory tells it"
+    )
+
+
+@pytest.mark.parametrize(("text", "count"), [("8GB", 8 * 10**9), (" 1.5 kb ", 1500), ("7B", 7)])
+def test_bytes(text: str, count: int) -> None:
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("8", "'8' is not an amount of memory. Give a number and a unit, as in 8GB"),
+        ("lots", "'lots' is not an amount of memory. Give a number and a unit, as in 8GB"),
+        ("-1GB", "'-1GB' is not an amount of memory. Give a number and a unit, as in 8GB"),
+        ("8GiB", "memory has no unit 'GiB'. Did you mean 'GB'?"),
+        ("0GB", "'0GB' is no memory at all. Give more, as in 8GB"),
+    ],
+)
+def test_wrong_bytes(text: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse_bytes(text)
     assert str(error.value) == message

@@ -10,6 +10,7 @@ from striate.sizing import Row, size
 
 DOCS = Path(__file__).parents[2] / "docs" / "ledger.md"
 MACS = DOCS.with_name("macs.md")
+MEMORY = DOCS.with_name("memory.md")
 
 
 def test_the_examples_of_the_page() -> None:
@@ -24,9 +25,15 @@ def test_the_examples_of_the_page_on_macs() -> None:
     assert tried >= 8
 
 
+def test_the_examples_of_the_page_on_memory() -> None:
+    failures, tried = doctest.testfile(str(MEMORY), module_relative=False)
+    assert failures == 0
+    assert tried >= 12
+
+
 def test_the_command_of_the_page() -> None:
     """Its Python, fed with what `--json` prints."""
-    text = DOCS.read_text(encoding="utf-8")
+    text = MEMORY.read_text(encoding="utf-8")
     program = textwrap.dedent(text.split('| python -c "\n')[1].split('"\n')[0])
     answer = subprocess.run(
         [sys.executable, "-c", program],
