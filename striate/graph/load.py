@@ -15,6 +15,9 @@ from striate.notation import Network, parse
 from striate.notation.vocabulary import is_layer
 from striate.source import Source
 
+NETWORK_OF_RUN = "network.net"
+"""The text of the network that a run folder holds."""
+
 MAX_BYTES = 1_000_000
 _SIGNS_OF_NOTATION = ("->", "→", "\n", "[", "{", "|", "=", ",", "*")
 
@@ -37,7 +40,7 @@ def _parsed(source: Source) -> Network:
 
 
 def find_source(what: str | Path | Source) -> Source:
-    """The text that a zoo name, a path or a text itself stands for.
+    """The text that a zoo name, a file, a run folder or a text itself stands for.
 
     In that of `name(constant=number)` the constants are filled in. Raises UserError if there is
     none, and NotationError for a constant that it does not have.
@@ -136,12 +139,17 @@ def _near_files(path: Path) -> str:
 
 
 def read_file(path: Path) -> Source:
-    """The text of a file of notation. Raises UserError when it is not one."""
+    """The text of a file of notation or of a run. Raises UserError when it is neither."""
     try:
         if not path.exists():
             raise UserError(f"{path}: there is no such file{_near_files(path)}")
+        if (path / NETWORK_OF_RUN).is_file():
+            return Source(read_file(path / NETWORK_OF_RUN).text, str(path))
         if path.is_dir():
-            raise UserError(f"{path} is a folder, not a network's text. Give a file inside it")
+            raise UserError(
+                f"{path} is a folder, neither a network's text nor a run, which holds "
+                f"{NETWORK_OF_RUN}. Give a file inside it"
+            )
         if not path.is_file():
             raise UserError(f"{path} is not an ordinary file")
         with path.open("rb") as file:

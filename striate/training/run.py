@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from striate.data import Preprocess
 from striate.errors import UserError
 from striate.files import write_whole
-from striate.graph.load import read_file
+from striate.graph.load import NETWORK_OF_RUN, read_file
 from striate.layers import show
 from striate.source import Source
 from striate.training.fields import FieldError, Fields, read_json
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 NETWORK, RECORD, SPLIT, METRICS, WEIGHTS = (
-    "network.net",
+    NETWORK_OF_RUN,
     "run.json",
     "split.csv",
     "metrics.csv",

@@ -25,6 +25,14 @@ def test_a_network_of_the_zoo() -> None:
     assert find_source(" VGG16 ") == zoo.read("vgg16")
 
 
+def test_a_run_folder_stands_for_the_network_in_it(tmp_path: Path) -> None:
+    run = tmp_path / "digits-mine"
+    run.mkdir()
+    (run / "network.net").write_text(TEXT)
+    assert find_source(str(run)) == Source(TEXT, str(run))
+    assert load_graph(run).name == "digits-mine"
+
+
 def test_a_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.net"
     file.write_text(TEXT)
@@ -123,7 +131,8 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     file.write_bytes(b"#" * 1_000_001)
     assert refusal(file) == f"{file} is larger than 1 MB, which no network's text is"
     assert refusal(tmp_path) == (
-        f"{tmp_path} is a folder, not a network's text. Give a file inside it"
+        f"{tmp_path} is a folder, neither a network's text nor a run, which holds network.net. "
+        "Give a file inside it"
     )
 
 
