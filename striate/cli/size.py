@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -140,6 +141,8 @@ def command(
         memory = striate.memory(network, batch=batch, input=shape)
     for line in check(ledger, limits, memory):
         click.echo(line, err=True)
+    if not ledger.fits:
+        sys.exit(UserError.exit_status)
 
 
 def _write(ledger: Ledger, page: Path | None, badge: Path | None) -> None:

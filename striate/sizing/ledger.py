@@ -20,6 +20,9 @@ from striate.sizing.lints import Lint, lint
 from striate.sizing.receptive_field import Field, receptive_fields
 from striate.source import Source
 
+MISMATCH = "mismatch"
+"""The rule of the warning that says where the volumes of a torch network do not fit."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -118,6 +121,11 @@ class Ledger:
     def notes(self) -> tuple[str, ...]:
         """What is worth knowing and may be meant, in the same form."""
         return tuple(lint.shown for lint in self.lints if lint.level == "note")
+
+    @property
+    def fits(self) -> bool:
+        """Whether the network's volumes fit together; the rows end where they do not."""
+        return all(lint.rule != MISMATCH for lint in self.lints)
 
     @property
     def totals(self) -> Totals:

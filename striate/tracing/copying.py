@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from striate.errors import UserError
+
+COMPILED = "_orig_mod"
+"""Where a module that torch.compile made keeps the one that it was made of."""
 
 
 def without_memory(
@@ -19,8 +24,11 @@ def without_memory(
 
     The network itself is neither changed nor moved; weights that are one in it are one in the
     copy. With `channels_last` those of four axes lie in memory so. Raises UserError for a network
-    that cannot be copied, and for one with lazy layers.
+    that cannot be copied, for one with lazy layers, and for one that torch.jit made. What
+    torch.compile made is given as it was before.
     """
+    model = getattr(model, COMPILED, model)
+    _refuse_scripts(model)
     memo: dict[int, object] = {}
     for name, tensor in _tensors(model):
         if nn.parameter.is_lazy(tensor):
@@ -37,7 +45,54 @@ def without_memory(
             f"{type(model).__name__} cannot be copied, which sizing does so that the network "
             f"itself stays as it is: {error}"
         ) from error
+    for path, module in list(copied.named_modules()):
+        if path and COMPILED in module._modules:
+            parent, _, name = path.rpartition(".")
+            setattr(copied.get_submodule(parent), name, module.get_submodule(COMPILED))
     return copied
+
+
+def settled(model: nn.Module, run: Callable[[nn.Module], object]) -> nn.Module:
+    """A network whose lazy layers have their sizes: a copy, when it has any.
+
+    `run` lets the copy, whose tensors hold no values, meet its input; where that stops before a
+    lazy layer, the layer stays as it is.
+    """
+    memo: dict[int, object] = {}
+    lazy = False
+    for _, tensor in _tensors(model):
+        if nn.parameter.is_lazy(tensor):
+            lazy = True
+            kind: Any = type(tensor)
+            memo[id(tensor)] = kind(requires_grad=tensor.requires_grad, device="meta")
+        else:
+            memo[id(tensor)] = tensor
+    if not lazy:
+        return model
+    copied = copy.deepcopy(model, memo)
+    values = {id(tensor): tensor for _, tensor in _tensors(model)}
+    shapes = {at: each.to("meta") for at, each in values.items() if not nn.parameter.is_lazy(each)}
+    for module in copied.modules():
+        tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+        for own in tables:
+            for name, tensor in own.items():
+                if tensor is not None and id(tensor) in shapes:
+                    shape = shapes[id(tensor)]
+                    learned = isinstance(tensor, nn.Parameter)
+                    own[name] = nn.Parameter(shape, tensor.requires_grad) if learned else shape
+    with suppress(Exception):
+        run(copied)
+    return copied
+
+
+def _refuse_scripts(model: nn.Module) -> None:
+    for path, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            where = f"{path} in {type(model).__name__}" if path else "this network"
+            raise UserError(
+                f"{where} was made by torch.jit.script or torch.jit.trace, which leaves no modules "
+                "to follow. Give the network as it was before"
+            )
 
 
 def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -11,12 +11,13 @@ from striate.layers import Shape
 from striate.sizing.conventions import Convention
 from striate.sizing.conventions import find as find_convention
 from striate.sizing.conventions.tally import tallied
-from striate.sizing.ledger import Ledger, Row
+from striate.sizing.ledger import MISMATCH, Ledger, Row
 from striate.sizing.lints import Lint
 from striate.sizing.receptive_field import Field
 from striate.tracing.finding import check_input, locate
 from striate.tracing.layers import Layer, layers
 from striate.tracing.lints import left_over, lint, lints
+from striate.tracing.mismatches import mismatch
 from striate.tracing.record import Record, evaluated, record
 from striate.tracing.uses import uses
 
@@ -50,6 +51,8 @@ def _trace(
     found = record(model, input, batch)
     known = layers(found)
     if found.stopped is not None and not any(layer.output for layer in known):
+        if unfit := mismatch(found):
+            raise UserError(f"{name} does not fit together: {unfit}")
         raise UserError(f"{name} does not run on a batch of {_show(found.image)}: {reason(found)}")
     rows = tuple(_row(layer, batch, training=found.training) for layer in known)
     if not rows:
@@ -94,10 +97,11 @@ def _row(layer: Layer, batch: int, *, training: bool) -> Row:
 def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
     if found.stopped is not None:
         where = found.stopped_at or "its own forward"
+        said = mismatch(found)
         yield lint(
-            "stopped",
+            MISMATCH if said else "stopped",
             "warning",
-            f"{name} is sized up to {where}, where it stops: {reason(found)}",
+            f"{name} is sized up to {where}, where it stops: {said or reason(found)}",
             (found.stopped_at,) if found.stopped_at else (),
         )
     if not found.training:

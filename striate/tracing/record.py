@@ -6,12 +6,14 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -20,7 +22,7 @@ from striate.layers import Shape
 from striate.modules.network import Network
 from striate.modules.saved import Kept
 from striate.sizing.memory import StepSettings
-from striate.tracing.copying import without_memory
+from striate.tracing.copying import settled, without_memory
 
 PLAIN = StepSettings()
 
@@ -55,6 +57,21 @@ class Function:
     """The innermost module that was at work."""
     start: int
     end: int
+
+
+@dataclass
+class Failure:
+    """The call of a function of torch in which a pass stopped."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    keywords: Mapping[str, Any]
+
+    def argument(self, place: int, name: str, otherwise: Any = None) -> Any:
+        """An argument by its place or its name."""
+        if place < len(self.arguments):
+            return self.arguments[place]
+        return self.keywords.get(name, otherwise)
 
 
 @dataclass
@@ -98,6 +115,13 @@ class Record:
     stopped: Exception | None = None
     stopped_at: str = ""
     """The path of the module in which it stopped."""
+    failed: Failure | None = None
+    """The call of torch in which it stopped; None where the network's own code raised."""
+
+    @property
+    def stopped_module(self) -> nn.Module | None:
+        """The module in which it stopped, of the copy."""
+        return self.network.get_submodule(self.stopped_at) if self.stopped else None
 
 
 def tensors(value: object) -> list[Tensor]:
@@ -113,6 +137,7 @@ def record(model: nn.Module, image: Shape, batch: int, settings: StepSettings = 
     Where a network runs only outside of training (a detector that wants to be given targets), it
     is run so; the record that got further is the one given.
     """
+    model = settled(model, lambda copy: copy(torch.empty((batch, *image), device="meta")))
     first = _record(model, image, batch, settings, training=True)
     if first.stopped is None:
         return first
@@ -142,7 +167,7 @@ def _record(
         images = pictures(batch, image, settings)
     found = Record(network, images, training=training)
     kept = Kept((*network.parameters(), *network.buffers()))
-    calls = [Call("", type(model).__name__, leaf=next(network.children(), None) is None)]
+    calls = [Call("", type(network).__name__, leaf=is_leaf(network))]
     operations = _Operations(found.operations, calls)
     functions = _Functions(found, kept, calls)
     _watch(network, calls, found)
@@ -154,6 +179,7 @@ def _record(
             found.result = run(images)
         except Exception as error:
             found.stopped, found.stopped_at = error, calls[-1].path
+            found.failed = functions.failed if functions.error is error else None
     calls[0].result, calls[0].inputs, calls[0].end = found.result, images, len(found.operations)
     found.calls.append(calls[0])
     return found
@@ -187,20 +213,33 @@ def quiet() -> Iterator[None]:
 
 
 def _watch(network: nn.Module, calls: list[Call], record: Record) -> None:
-    """Let every module below the root say when it starts and ends."""
+    """Let every module below the root say when it starts and ends.
+
+    What computes a parametrised weight is a part of the module that has the weight.
+    """
     for path, module in network.named_modules():
-        if not path:
+        if not path or "parametrizations" in path.split("."):
             continue
-        leaf = next(module.children(), None) is None
+        call = partial(Call, path, kind_of(module), is_leaf(module))
         module.register_forward_pre_hook(
-            _starter(calls, record, path, leaf), prepend=True, with_kwargs=True
+            _starter(calls, record, call), prepend=True, with_kwargs=True
         )
         module.register_forward_hook(_ender(calls, record))
 
 
-def _starter(calls: list[Call], record: Record, path: str, leaf: bool) -> Callable[..., None]:
+def is_leaf(module: nn.Module) -> bool:
+    """Whether a module has none below it but those that compute its own weights."""
+    return all(name == "parametrizations" for name, _ in module.named_children())
+
+
+def kind_of(module: nn.Module) -> str:
+    """A module's class; that of a parametrised one as it was before."""
+    return parametrize.type_before_parametrizations(module).__name__
+
+
+def _starter(calls: list[Call], record: Record, made: Callable[..., Call]) -> Callable[..., None]:
     def start(module: nn.Module, inputs: object, keywords: object) -> None:
-        call = Call(path, type(module).__name__, leaf, inputs=(inputs, keywords))
+        call = made(inputs=(inputs, keywords))
         call.start = len(record.operations)
         calls.append(call)
 
@@ -255,6 +294,8 @@ class _Functions(TorchFunctionMode):
         self.calls = calls
         self.waiting = 0
         self.inside = False
+        self.failed: Failure | None = None
+        self.error: Exception | None = None
 
     def keep(self, count: int) -> None:
         self.waiting += count
@@ -273,6 +314,10 @@ class _Functions(TorchFunctionMode):
         called = self._batch_norm if func is nn.functional.batch_norm else func
         try:
             result = called(*args, **(kwargs or {}))
+        except Exception as error:
+            self.failed = Failure(getattr(func, "__name__", ""), args, kwargs or {})
+            self.error = error
+            raise
         finally:
             self.inside = False
             self._give()

@@ -144,8 +144,8 @@ def test_a_mismatch_is_shown_behind_what_goes_before() -> None:
     ledger = striate.size(model, input=(3, 8, 8))
     assert [row.name for row in ledger.rows] == ["0", "1", "2"]
     assert ledger.warnings == (
-        "Sequential is sized up to 2, where it stops: RuntimeError: a and b must have same "
-        "reduction dim, but got [1, 288] X [10, 2].",
+        "Sequential is sized up to 2, where it stops: 2 (nn.Linear(in_features=10, out_features=2, "
+        "bias=True)) expects 10 features and gets 288 = 8×6×6. Write nn.Linear(288, 2)",
     )
 
 
@@ -182,4 +182,7 @@ def test_a_live_network_needs_an_input() -> None:
     )
     with pytest.raises(UserError) as error:
         striate.size(nn.Conv2d(4, 8, 3), input=(3, 8, 8))
-    assert str(error.value).startswith("Conv2d does not run on a batch of 1×3×8×8: RuntimeError: ")
+    assert str(error.value) == (
+        "Conv2d does not fit together: nn.Conv2d(4, 8, kernel_size=(3, 3), stride=(1, 1)) expects "
+        "4 channels and gets 3, in 3×8×8. Write in_channels=3, or give images of 4 channels"
+    )
