@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.errors import UserError
 from striate.graph import Graph, load_graph
 from striate.layers import Shape
 from striate.notation.vocabulary import is_layer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from striate.tracing.finding import Found
+    from striate.tracing.inputs import Inputs
 
 PLAIN = StepSettings()
 
@@ -34,15 +36,18 @@ def size(
     what: str | Path | Source | Graph | nn.Module,
     *,
     batch: int = 1,
-    input: Shape | None = None,
+    input: Inputs | None = None,
     object: int | None = None,
     convention: str | None = None,
+    run: bool = False,
 ) -> Ledger:
     """The ledger of a network, for a batch of images.
 
     `what` is a zoo network, a `.net` file, a text, a graph; or any torch network: `timm:NAME`,
     `torchvision:NAME`, `module.path:factory` (which runs that function), a live `torch.nn.Module`.
-    `input` (C, H, W) stands in for the network's own. `object` is the size in pixels of what is to
+    `input` (C, H, W) stands in for the network's own; a torch network's may be a list or, by name,
+    a dictionary of shapes and tensors. `run` lets a torch network that depends on the values of its
+    data run on random images from where it stops. `object` is the size in pixels of what is to
     be recognised on the image: a warning tells when no unit sees it whole. `convention` is
     `torchinfo`, `fvcore`, `ptflops`, `thop` or `papers`: what these count stands beside the MACs,
     and notes say where the tool itself is wrong (docs/macs.md). Raises UserError when there is no
@@ -50,10 +55,12 @@ def size(
     NotationError when the text is wrong.
     """
     if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+        if not isinstance(input, tuple | None):
+            raise UserError(f"a network in the notation takes one image (C, H, W), not {input!r}")
         return ledger.size(what, batch=batch, input=input, object=object, convention=convention)
     from striate.tracing import size as size_torch
 
-    return size_torch(what, batch=batch, input=input, object=object, convention=convention)
+    return size_torch(what, batch=batch, input=input, object=object, convention=convention, run=run)
 
 
 def memory(

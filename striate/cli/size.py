@@ -68,6 +68,11 @@ from striate.sizing.page import to_html
 @click.option(
     "--backward", is_flag=True, help="Show the MACs of the backward pass, layer by layer, as well."
 )
+@click.option(
+    "--run",
+    is_flag=True,
+    help="Run a torch network that depends on its data, as detectors do, on random images.",
+)
 @json_option
 @csv_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
@@ -89,6 +94,7 @@ def command(
     budget: str | None,
     convention: str | None,
     backward: bool,
+    run: bool,
     as_json: bool,
     as_csv: bool,
     as_markdown: bool,
@@ -117,14 +123,18 @@ def command(
         click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
         return
     limits = parse_budget(budget) if budget is not None else ()
-    ledger = striate.size(network, batch=batch, input=shape, object=pixels, convention=convention)
+    ledger = striate.size(
+        network, batch=batch, input=shape, object=pixels, convention=convention, run=run
+    )
     if other is not None:
         if limits or page or badge or convention or backward or form == "csv":
             raise click.UsageError(
                 "--budget, --convention, --backward, --csv, --html and --badge are about one "
                 "network: leave OTHER out."
             )
-        _compare(ledger, striate.size(other, batch=batch, input=shape, object=pixels), form)
+        _compare(
+            ledger, striate.size(other, batch=batch, input=shape, object=pixels, run=run), form
+        )
         return
     forms: dict[str, Callable[[], str]] = {
         "json": ledger.to_json,

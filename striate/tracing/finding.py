@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,10 @@ from torch import nn
 
 from striate.errors import StriateError, UserError
 from striate.layers import Shape, show
+from striate.tracing.inputs import Inputs, is_shape, told
+
+FRAMES = 16
+"""How many frames a video network is sized with: the fewest that all of torchvision's take."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +30,23 @@ class Found:
 
     model: nn.Module
     name: str
-    input: Shape | None
+    input: Inputs | None
 
 
-def find(what: str) -> Found:
+def find(what: str, *, real: bool = False) -> Found:
     """The network that `timm:NAME`, `torchvision:NAME` or `module.path:factory` stands for.
 
-    Nothing is downloaded. The last runs the user's own code. Raises UserError when there is no
+    Those of libraries are made without memory, unless `real`, which gives them random weights.
+    Nothing is downloaded. The last runs the user's own code; where that gives a network and its
+    inputs, these are its own. Raises UserError when there is no
     such network or package, StriateError when the user's code fails.
     """
     library, _, name = what.strip().partition(":")
-    return {"timm": _timm, "torchvision": _torchvision}.get(library, _own)(library, name)
+    makers = {"timm": _timm, "torchvision": _torchvision}
+    if library not in makers:
+        return _own(library, name)
+    with nullcontext() if real else torch.device("meta"):
+        return makers[library](library, name)
 
 
 def locate(what: str | nn.Module) -> Found:
@@ -80,28 +91,35 @@ def _torchvision(library: str, name: str) -> Found:
         settings["weights_backbone"] = None
     if name in ("googlenet", "inception_v3"):
         settings["init_weights"] = False
-    return Found(_empty(lambda: builder(**settings)), f"{library}:{name}", _crop(name))
+    model = _empty(lambda: builder(**settings))
+    return Found(model, f"{library}:{name}", _inputs(name, model))
 
 
-def _crop(name: str) -> Shape:
-    """The pictures that torchvision's own weights of a network are for; 224×224 without any."""
+def _inputs(name: str, model: nn.Module) -> Inputs:
+    """What torchvision's own weights of a network are for; 224×224 without any."""
     from torchvision import models
 
+    if isinstance(side := getattr(model, "image_size", None), int):
+        return (3, side, side)
     weights = list(models.get_model_weights(name))
     chosen = getattr(weights[0].transforms, "keywords", {}) if weights else {}
     side = chosen.get("crop_size", 224)
-    return (3, side, side) if isinstance(side, int) else (3, *side)
+    height, width = (side, side) if isinstance(side, int) else side
+    home = models.get_model_builder(name).__module__
+    if ".optical_flow" in home:
+        return [(3, 520, 960), (3, 520, 960)]
+    return (3, FRAMES, height, width) if ".video" in home else (3, height, width)
 
 
 def _empty(build: Any) -> nn.Module:
-    """A network made without memory, or with it where its making reads the values of tensors."""
+    """A network made where it is asked for, or with memory where its making reads values."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with torch.device("meta"):
-                model: nn.Module = build()
+            model: nn.Module = build()
         except (RuntimeError, NotImplementedError, TypeError, ValueError):
-            model = build()
+            with torch.device("cpu"):
+                model = build()
     return model
 
 
@@ -117,9 +135,19 @@ def _own(module: str, name: str) -> Found:
                 f"{what} is {_a(made)}, neither a torch network nor a function that gives one"
             )
         made = _called(made, what)
+    inputs: Inputs | None = None
+    if isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], nn.Module):
+        inputs, made = _as_inputs(made[1]), made[0]
     if not isinstance(made, nn.Module):
         raise UserError(f"{what} gives {_a(made)} where a torch.nn.Module is expected")
-    return Found(made, what, input_of(made))
+    return Found(made, what, inputs or input_of(made))
+
+
+def _as_inputs(given: Any) -> Inputs:
+    """The inputs that a factory gives beside its network: a tensor, a shape, or several."""
+    if is_shape(given) or isinstance(given, dict):
+        return given
+    return list(given) if isinstance(given, tuple | list) else [given]
 
 
 def _imported(module: str, what: str) -> Any:
@@ -180,12 +208,23 @@ def _no_such(
     return f"{what or f'{library}:{name}'}: {library} has no {kind} {name!r}.{guess}"
 
 
-def check_input(found: Found, given: Shape | None) -> Shape:
-    """The image to size a network with: the one given, or its own. Raises UserError without one."""
+def check_input(found: Found, given: Inputs | None) -> Inputs:
+    """What to size a network with: what is given, or its own. Raises UserError without either."""
     shape = given or found.input
     if shape is None:
         raise UserError(
             f"{found.name} does not say what images it takes. Say it: --input {show((3, 224, 224))}"
             ", in Python input=(3, 224, 224)".replace("×", "x")
+        )
+    return shape
+
+
+def check_image(found: Found, given: Shape | None) -> Shape:
+    """The same for what takes one image. Raises UserError for a network of several inputs."""
+    shape = check_input(found, given)
+    if not isinstance(shape, tuple):
+        raise UserError(
+            f"{found.name} takes {told(shape)}, and a training step is followed for networks of "
+            "one input alone. striate.size takes several"
         )
     return shape

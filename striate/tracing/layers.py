@@ -83,8 +83,8 @@ class _Gathering:
         self.made: list[Layer] = []
         self.of_call: dict[int, Layer] = {}
         self.names: dict[str, int] = {}
-        self.source = {id(record.image): INPUT}
-        self.sights = Sights(record.image)
+        self.source = dict.fromkeys(map(id, record.inputs), INPUT)
+        self.sights = Sights(record.inputs)
         self.reached = Reached(record)
         named = dict(record.network.named_parameters())
         self.own: dict[int, dict[str, nn.Parameter]] = {
@@ -102,6 +102,8 @@ class _Gathering:
             self._hold(self.made[-1], self.waiting)
         if self.record.stopped is not None and self.made:
             self._leave_out_the_last()
+        for layer in self.made:
+            layer.output = layer.output or tensors(layer.operations[-1].result)
         return [*self.made, *self._unused()]
 
     def _leave_out_the_last(self) -> None:

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from torch import Tensor, nn
 
 from striate.errors import UserError
-from striate.layers import Shape
 from striate.sizing.conventions import Convention
 from striate.sizing.conventions import find as find_convention
 from striate.sizing.conventions.tally import tallied
 from striate.sizing.ledger import MISMATCH, Ledger, Row
 from striate.sizing.lints import Lint
 from striate.sizing.receptive_field import Field
-from striate.tracing.finding import check_input, locate
+from striate.tracing.finding import Found, check_input, find, locate
+from striate.tracing.inputs import Inputs, shapes, told
 from striate.tracing.layers import Layer, layers
 from striate.tracing.lints import left_over, lint, lints
 from striate.tracing.mismatches import mismatch
-from striate.tracing.record import Record, evaluated, record
+from striate.tracing.record import Record, evaluated, really, record
 from striate.tracing.uses import uses
 
 
@@ -26,9 +26,10 @@ def size(
     what: str | nn.Module,
     *,
     batch: int = 1,
-    input: Shape | None = None,
+    input: Inputs | None = None,
     object: int | None = None,
     convention: str | None = None,
+    run: bool = False,
 ) -> Ledger:
     """The ledger of any torch network, as `striate.size` gives it.
 
@@ -42,13 +43,18 @@ def size(
         raise UserError("an object's size is asked of networks in the notation alone")
     way = find_convention(convention) if convention is not None else None
     chosen = locate(what)
-    return _trace(chosen.model, chosen.name, check_input(chosen, input), batch, way)
+    given = check_input(chosen, input)
+    found = record(chosen.model, given, batch)
+    if run and found.stopped is not None and depends_on_data(found):
+        real = find(what, real=True).model if isinstance(what, str) else what
+        found = really(real, given, batch)
+    return _ledger(found, chosen, given, batch, way)
 
 
-def _trace(
-    model: nn.Module, name: str, input: Shape, batch: int, convention: Convention | None
+def _ledger(
+    found: Record, chosen: Found, given: Inputs, batch: int, convention: Convention | None
 ) -> Ledger:
-    found = record(model, input, batch)
+    model, name, input = chosen.model, chosen.name, shapes(given)[0]
     known = layers(found)
     if found.stopped is not None and not any(layer.output for layer in known):
         if unfit := mismatch(found):
@@ -59,11 +65,14 @@ def _trace(
         raise UserError(f"{name} does nothing to its input, so that there is nothing to size")
     last = [layer.name for layer in known if layer.output][-1]
     said = [*_lints(found, known, name), *lints(found, known)]
+    if not isinstance(given, tuple):
+        words = f"{name} takes {told(given)}; what is seen is told of the first"
+        said.append(lint("several inputs", "note", words))
     said.sort(key=lambda each: each.level == "note")
     ledger = Ledger(name, input, batch, rows, output=last, lints=tuple(said))
     if convention is None:
         return ledger
-    ran = evaluated(model, input, batch)
+    ran = evaluated(model, given, batch)
     return tallied(ledger, convention, uses(found, known, ran))
 
 
@@ -104,7 +113,14 @@ def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
             f"{name} is sized up to {where}, where it stops: {said or reason(found)}",
             (found.stopped_at,) if found.stopped_at else (),
         )
-    if not found.training:
+    if found.ran:
+        yield lint(
+            "run",
+            "note",
+            f"{name} depends on the values of the data: it was run in evaluation on random images, "
+            "and other images give other numbers from there on",
+        )
+    elif not found.training:
         yield lint(
             "not in training",
             "note",
@@ -118,7 +134,9 @@ def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
             f"{name} cannot train on a batch of 1 image: batch normalisation of volumes of 1×1 "
             "needs more than one value for each channel. Take a batch of 2",
         )
-    if found.stopped is None and (unused := [layer.name for layer in known if not layer.output]):
+    if found.stopped is None and (
+        unused := [layer.name for layer in known if not layer.operations]
+    ):
         yield lint(
             "unused",
             "note",
@@ -147,15 +165,21 @@ def _listed(names: list[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + more
 
 
+def depends_on_data(found: Record) -> bool:
+    """Whether a pass stopped since it needs the values of tensors."""
+    kind = type(found.stopped).__name__
+    return kind in ("DataDependentOutputException", "DynamicOutputShapeException")
+
+
 def reason(found: Record) -> str:
     """Why a pass stopped, in one line."""
     error = found.stopped
     kind = type(error).__name__
-    if kind in ("DataDependentOutputException", "DynamicOutputShapeException"):
+    if depends_on_data(found):
         operation = getattr(error, "func", "an operation")
         return (
             f"what follows depends on the values of the data ({operation}), and sizing runs on "
-            "shapes alone"
+            "shapes alone. --run (in Python run=True) completes it on random images"
         )
     first = str(error).strip().split("\n")[0]
     return f"{kind}: {first}" if first else kind

@@ -9,7 +9,7 @@ from striate.errors import UserError
 from striate.layers import Shape
 from striate.sizing.memory import Fits, Instant, Memory, MemoryRow, StepSettings
 from striate.sizing.table import big_bytes
-from striate.tracing.finding import Found, check_input
+from striate.tracing.finding import Found, check_image
 from striate.tracing.layers import Layer, layers
 from striate.tracing.ledger import reason
 from striate.tracing.record import Record, record
@@ -27,7 +27,7 @@ def trace_memory(
     """
     if batch < 1:
         raise UserError(f"a batch holds at least 1 image, not {batch}")
-    shape = check_input(found, None)
+    shape = check_image(found, None)
     seen = record(found.model, shape, batch, settings)
     if seen.stopped is not None:
         raise UserError(f"{found.name} has no training step to follow: {reason(seen)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -18,11 +19,13 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from striate.errors import UserError
 from striate.layers import Shape
 from striate.modules.network import Network
 from striate.modules.saved import Kept
 from striate.sizing.memory import StepSettings
 from striate.tracing.copying import settled, without_memory
+from striate.tracing.inputs import Inputs, arguments
 
 PLAIN = StepSettings()
 
@@ -104,12 +107,16 @@ class Record:
     network: nn.Module
     """The copy that was run."""
     image: Tensor
+    """The first input."""
+    inputs: tuple[Tensor, ...]
     operations: list[Operation] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     """Uses of modules in the order in which they ended, the root's last."""
     result: Any = None
     training: bool = True
+    ran: bool = False
+    """Whether it computed, on random values."""
     normalises_one_value: bool = False
     """Whether batch normalisation met a single value for a channel, which torch refuses."""
     stopped: Exception | None = None
@@ -129,15 +136,15 @@ def tensors(value: object) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
-def record(model: nn.Module, image: Shape, batch: int, settings: StepSettings = PLAIN) -> Record:
-    """Run a copy of a network, without memory, on a batch of images of that shape.
+def record(model: nn.Module, image: Inputs, batch: int, settings: StepSettings = PLAIN) -> Record:
+    """Run a copy of a network, without memory, on a batch of images of that shape, or of inputs.
 
     Of `settings` the precision and the order in memory count.
 
     Where a network runs only outside of training (a detector that wants to be given targets), it
     is run so; the record that got further is the one given.
     """
-    model = settled(model, lambda copy: copy(torch.empty((batch, *image), device="meta")))
+    model = settled(model, lambda other: _met(other, image, batch))
     first = _record(model, image, batch, settings, training=True)
     if first.stopped is None:
         return first
@@ -146,7 +153,27 @@ def record(model: nn.Module, image: Shape, batch: int, settings: StepSettings = 
     return second if further else first
 
 
-def evaluated(model: nn.Module, image: Shape, batch: int) -> set[str]:
+def really(model: nn.Module, image: Inputs, batch: int) -> Record:
+    """Run a copy of a network in evaluation on random inputs, always the same, on the CPU."""
+    try:
+        network = copy.deepcopy(model).cpu().eval()
+    except (TypeError, RuntimeError, ValueError, AttributeError) as error:
+        raise UserError(f"{type(model).__name__} cannot be copied to be run: {error}") from error
+    with torch.random.fork_rng(devices=()), torch.no_grad():
+        torch.manual_seed(0)
+        given, named = arguments(image, batch)
+        found = _follow(network, given, named, [], Kept(()), training=False)
+    found.ran = True
+    return found
+
+
+def _met(network: nn.Module, image: Inputs, batch: int) -> None:
+    with torch.device("meta"):
+        given, named = arguments(image, batch)
+    network(*given, **named)
+
+
+def evaluated(model: nn.Module, image: Inputs, batch: int) -> set[str]:
     """The paths of the modules that run in evaluation: those of auxiliary outputs do not."""
     found = _record(model, image, batch, PLAIN, training=False, taps=False)
     return {call.path for call in found.calls}
@@ -154,7 +181,7 @@ def evaluated(model: nn.Module, image: Shape, batch: int) -> set[str]:
 
 def _record(
     model: nn.Module,
-    image: Shape,
+    image: Inputs,
     batch: int,
     settings: StepSettings,
     *,
@@ -164,23 +191,41 @@ def _record(
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     network = without_memory(model, fake, channels_last=settings.channels_last).train(training)
     with fake:
-        images = pictures(batch, image, settings)
-    found = Record(network, images, training=training)
+        given, named = arguments(image, batch)
+        if isinstance(image, tuple):
+            given = (pictures(batch, image, settings),)
     kept = Kept((*network.parameters(), *network.buffers()))
+    modes = [fake, autocast(settings)]
+    return _follow(network, given, named, modes, kept, training=training, taps=taps)
+
+
+def _follow(
+    network: nn.Module,
+    given: tuple[Any, ...],
+    named: dict[str, Any],
+    modes: Sequence[AbstractContextManager[Any]],
+    kept: Kept,
+    *,
+    training: bool,
+    taps: bool = True,
+) -> Record:
+    """Run a network of one's own and write down what it does."""
+    inputs = tuple(tensors((given, named)))
+    found = Record(network, inputs[0], inputs, training=training)
     calls = [Call("", type(network).__name__, leaf=is_leaf(network))]
     operations = _Operations(found.operations, calls)
     functions = _Functions(found, kept, calls)
     _watch(network, calls, found)
     run = network.outputs if taps and isinstance(network, Network) else network
     with ExitStack() as stack, quiet():
-        for mode in (fake, operations, functions, kept.hooks(functions.keep), autocast(settings)):
+        for mode in (*modes[:1], operations, functions, kept.hooks(functions.keep), *modes[1:]):
             stack.enter_context(mode)
         try:
-            found.result = run(images)
+            found.result = run(*given, **named)
         except Exception as error:
             found.stopped, found.stopped_at = error, calls[-1].path
             found.failed = functions.failed if functions.error is error else None
-    calls[0].result, calls[0].inputs, calls[0].end = found.result, images, len(found.operations)
+    calls[0].result, calls[0].inputs, calls[0].end = found.result, inputs, len(found.operations)
     found.calls.append(calls[0])
     return found
 

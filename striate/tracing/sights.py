@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from striate.tracing.fields import Sight, UnknownReachError, pixels
@@ -12,13 +14,16 @@ from striate.tracing.record import Operation
 class Sights:
     """Goes through a pass operation by operation; of some tensors it is not known what they see."""
 
-    def __init__(self, image: Tensor) -> None:
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
+        image = inputs[0]
         self.image = tuple(image.shape[1:])
         self.known: dict[int, Sight | None] = {}
         self.sharing: dict[int, list[int]] = {}
         self.unknown: list[Operation] = []
         """The operations behind which nothing is known, though something was before them."""
-        self._keep(image, pixels(image) if image.dim() == 4 else None)
+        for each in inputs:
+            alike = each.dim() == 4 and each.shape[2:] == image.shape[2:]
+            self._keep(each, pixels(each) if alike else None)
 
     def take(self, operation: Operation, read: list[Tensor], results: list[Tensor]) -> Sight | None:
         """What the units of an operation that reads the image see; None where it is not known."""

@@ -135,7 +135,8 @@ def test_a_network_that_depends_on_its_data_is_sized_up_to_there() -> None:
     assert ledger.totals.saved_bytes is None
     assert ledger.warnings == (
         "torchvision:fasterrcnn_resnet50_fpn is sized up to rpn, where it stops: what follows "
-        "depends on the values of the data (aten.nonzero.default), and sizing runs on shapes alone",
+        "depends on the values of the data (aten.nonzero.default), and sizing runs on shapes "
+        "alone. --run (in Python run=True) completes it on random images",
     )
 
 
