@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
-    from striate.ledgers import largest_batch, memory, size
+    from striate.ledgers import largest_batch, memory, saved_bytes, size
     from striate.modules import load_published
     from striate.modules.build import build
-    from striate.modules.saved import saved_bytes
     from striate.notation import parse, print_network
     from striate.patterns import pattern
     from striate.sizing.compare import compare
@@ -52,7 +51,7 @@ _HOMES = {
     "predict": "striate.training.predicting",
     "print_network": "striate.notation",
     "prove": "striate.equalities",
-    "saved_bytes": "striate.modules.saved",
+    "saved_bytes": "striate.ledgers",
     "size": "striate.ledgers",
     "symbolic": "striate.sizing.symbolic",
     "test": "striate.training.testing",

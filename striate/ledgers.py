@@ -16,7 +16,7 @@ from striate.graph import Graph, load_graph
 from striate.layers import Shape
 from striate.notation.vocabulary import is_layer
 from striate.sizing import ledger
-from striate.sizing.ledger import Ledger
+from striate.sizing.ledger import MISMATCH, Ledger
 from striate.sizing.memory import Fits, Memory, StepSettings
 from striate.source import Source
 
@@ -96,6 +96,30 @@ def largest_batch(
     from striate.tracing import memory
 
     return memory.largest_batch(_found(what, input), limit, settings)
+
+
+def saved_bytes(
+    what: str | Path | Source | Graph | nn.Module, *, input: Inputs | None = None, batch: int = 1
+) -> int:
+    """Bytes that a training step keeps from the forward for the backward pass, in float32.
+
+    Of a network in the notation as `striate.modules.saved` counts them, of any other the sum of
+    the rows of `size`. Raises UserError as `size` does, and for a torch network that does not get
+    through a pass in training.
+    """
+    from striate.modules.saved import saved_bytes as of_notation
+
+    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+        if not isinstance(input, tuple | None):
+            raise UserError(f"a network in the notation takes one image (C, H, W), not {input!r}")
+        return of_notation(what, input=input, batch=batch)
+    found = size(what, input=input, batch=batch)
+    stopped = next((lint for lint in found.lints if lint.rule in ("stopped", MISMATCH)), None)
+    saved = found.totals.saved_bytes
+    if saved is None or stopped is not None:
+        why = f": {stopped.message}" if stopped else ""
+        raise UserError(f"{found.name} does not get through a pass in training{why}")
+    return saved
 
 
 def _found(what: str | Path | Source | Graph | nn.Module, input: Shape | None) -> Found:

@@ -10,6 +10,7 @@ from striate.sizing import Row, size
 
 DOCS = Path(__file__).parents[2] / "docs" / "ledger.md"
 MACS = DOCS.with_name("macs.md")
+ANY = DOCS.with_name("any-network.md")
 MEMORY = DOCS.with_name("memory.md")
 
 
@@ -17,6 +18,12 @@ def test_the_examples_of_the_page() -> None:
     failures, tried = doctest.testfile(str(DOCS), module_relative=False)
     assert failures == 0
     assert tried >= 8
+
+
+def test_the_examples_of_the_page_on_any_network() -> None:
+    failures, tried = doctest.testfile(str(ANY), module_relative=False)
+    assert failures == 0
+    assert tried >= 6
 
 
 def test_the_examples_of_the_page_on_macs() -> None:

@@ -144,3 +144,13 @@ def test_a_detector_costs_what_a_real_pass_multiplies() -> None:
     assert 2 * backbone == sum(counter.flop_counts["FasterRCNN.backbone"].values())
     assert ledger.totals.parameters == sum(each.numel() for each in model.parameters())
     assert any(row.name.startswith("roi_heads") and row.macs for row in ledger.rows)
+
+
+def test_what_is_kept_of_any_network() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(inplace=True))
+    assert striate.saved_bytes(model, input=(3, 8, 8), batch=2) == 4 * 2 * (3 * 64 + 8 * 36)
+    with pytest.raises(UserError) as caught:
+        striate.saved_bytes(nn.Sequential(*model, nn.Conv2d(4, 8, 3)), input=(3, 8, 8))
+    assert str(caught.value).startswith(
+        "Sequential does not get through a pass in training: Sequential is sized up to 2"
+    )
