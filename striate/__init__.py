@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
-    from striate.ledgers import largest_batch, memory, saved_bytes, size
+    from striate.ledgers import largest_batch, memory, saved_bytes, size, verify
     from striate.modules import load_published
     from striate.modules.build import build
     from striate.notation import parse, print_network
@@ -56,6 +56,7 @@ _HOMES = {
     "symbolic": "striate.sizing.symbolic",
     "test": "striate.training.testing",
     "train": "striate.api",
+    "verify": "striate.ledgers",
 }
 
 __all__ = [
@@ -85,6 +86,7 @@ __all__ = [
     "symbolic",
     "test",
     "train",
+    "verify",
 ]
 
 

@@ -6,7 +6,7 @@ Torch is imported only for a torch network.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from striate.notation.vocabulary import is_layer
 from striate.sizing import ledger
 from striate.sizing.ledger import MISMATCH, Ledger
 from striate.sizing.memory import Fits, Memory, StepSettings
+from striate.sizing.verification import Verification
 from striate.source import Source
 
 if TYPE_CHECKING:
@@ -120,6 +121,32 @@ def saved_bytes(
         why = f": {stopped.message}" if stopped else ""
         raise UserError(f"{found.name} does not get through a pass in training{why}")
     return saved
+
+
+def verify(
+    what: str | Path | Source | Graph | nn.Module,
+    *,
+    input: Shape | None = None,
+    layers: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verification:
+    """Check the receptive fields of a network against the pixels that gradients really reach.
+
+    `what` and `input` are those of `size`; `layers` names some of its layers. This runs a copy of
+    the network, with memory, forwards once and backwards for each unit that is checked.
+    `progress(done, total)` is told of layers. Raises UserError as `size` does, for a layer that
+    there is not, and for a network that cannot be run so.
+    """
+    from striate.modules.build import build
+    from striate.tracing.finding import with_memory
+    from striate.tracing.verify import verify as check
+
+    found = _found(what, input)
+    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+        model: nn.Module = build(load_graph(what, input=input), seed=0)
+    else:
+        model = with_memory(found.model)
+    return check(model, size(what, input=input), layers, progress)
 
 
 def _found(what: str | Path | Source | Graph | nn.Module, input: Shape | None) -> Found:

@@ -58,6 +58,13 @@ def locate(what: str | nn.Module) -> Found:
     raise UserError(f"a network is a text, a path, a graph or a torch.nn.Module, not {what!r}")
 
 
+def with_memory(model: nn.Module) -> nn.Module:
+    """The network itself, or one with memory but without values where it has none."""
+    return (
+        model.to_empty(device="cpu") if any(each.is_meta for each in model.parameters()) else model
+    )
+
+
 def input_of(model: nn.Module) -> Shape | None:
     """The image that a network of striate or timm says it is made for."""
     graph = getattr(model, "graph", None)

@@ -33,12 +33,20 @@ class Display:
         self._spoke = time.monotonic()
 
     def reading(self, done: int, total: int) -> None:
-        """Progress in decoding pictures; short jobs are not worth a word."""
+        """Progress in decoding pictures."""
+        self._counted("reading pictures", done, total)
+
+    def checking(self, done: int, total: int) -> None:
+        """Progress in checking layers."""
+        self._counted("checking layers", done, total)
+
+    def _counted(self, words: str, done: int, total: int) -> None:
+        """Progress in what can be counted; short jobs are not worth a word."""
         spent = time.monotonic() - self._began
         if spent < 1 or not total:
             return
         left = spent / done * (total - done) if done else math.inf
-        text = f"reading pictures {bar(done / total)} {done:,} of {total:,}  {clock(left)} left"
+        text = f"{words} {bar(done / total)} {done:,} of {total:,}  {clock(left)} left"
         self._pass(text, done >= total)
 
     def step(self, moment: Moment) -> None:
