@@ -17,8 +17,8 @@ $(VENV)/.ready: pyproject.toml
 demo: setup  ## Size, draw, train, test and use a small network; under a minute
 	@scripts/demo.sh $(BIN)
 
-test: setup  ## Run every test; under five minutes on two cores
-	$(BIN)/python -m pytest
+test: setup  ## Run every test, a process for each core; under five minutes on two cores
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: setup  ## Lint, formatting and types
 	$(BIN)/ruff check .
