@@ -30,7 +30,7 @@ bold is not what is counted, neither rounded nor cut off to its last digit: [why
 """  # noqa: E501
 _MEMORY = (
     "- `vgg16`, memory: course notes add up its volumes to “24M * 4 bytes ~= 93MB”. Their own rows "
-    "add up to 15.2 M values, 60.95 MB: [the ledger](ledger.md#how-much-memory-does-vgg-16-take) "
+    "add up to 15.2 M values, 60.95 MB: [memory](memory.md#how-much-memory-does-vgg-16-take) "
     "shows the sum."
 )
 
