@@ -110,13 +110,15 @@ def _kept(ledger: Ledger) -> Columns:
 
 
 def _nowhere(row: Row) -> bool:
-    """Whether a row's units see all of the image, or what is not known."""
-    return row.whole_input or row.unknown_field
+    """Whether a row's units see all of the image, nothing of it, or what is not known."""
+    return row.whole_input or row.unknown_field or not any(row.receptive_field)
 
 
 def _seen(row: Row) -> str:
     if row.unknown_field:
         return "?"
+    if not any(row.receptive_field):
+        return "–"
     return "whole" if row.whole_input else _pair(row.receptive_field)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from striate.layers import POINT, WHOLE, Shape, Window
@@ -111,54 +110,15 @@ def together(sources: Sequence[Sight], rank: int, image: Shape) -> Sight:
     return Sight(behind(POINT, sources, image), (lengths[0], lengths[1]), tuple(layout))
 
 
-def slid(source: Sight, window: Window, result: Tensor, image: Shape) -> Sight:
-    """What a window that slides over N×C×H×W gives."""
+def slid(source: Sight, window: Window, read: Tensor, result: Tensor, image: Shape) -> Sight:
+    """What a window that slides over N×C×H×W gives; inside of blocks it stays within them."""
+    within_blocks = not any(source.layout[2:])
+    if within_blocks or (window.kernel_size == (1, 1) and result.shape[2:] == read.shape[2:]):
+        return source
     if source.layout != ("", "", "h", "w"):
-        if source.lengths == (1, 1):
-            return source
         raise UnknownReachError
     fields = behind(window, [source], image)
     return Sight(fields, (result.shape[2], result.shape[3]), source.layout)
-
-
-def reshaped(source: Sight, before: torch.Size, after: torch.Size) -> Sight:
-    """The same values in other dimensions: split, merged, added and left out."""
-    layout: list[str] = []
-    old, new = list(zip(before, source.layout, strict=True)), list(after)
-    while new:
-        group, sizes, held, wanted = [], [new.pop(0)], 1, 0
-        wanted = sizes[0]
-        while held != wanted:
-            if held < wanted and old:
-                size, letters = old.pop(0)
-                group.append((size, letters))
-                held *= size
-            elif new:
-                sizes.append(new.pop(0))
-                wanted *= sizes[-1]
-            else:
-                raise UnknownReachError
-        layout += _regrouped(group, sizes, source)
-    return source.laid(tuple(layout))
-
-
-def _regrouped(group: list[tuple[int, str]], sizes: list[int], source: Sight) -> list[str]:
-    """The letters of new dimensions that hold what a group of old ones held."""
-    old = [(size, letters) for size, letters in group if size > 1]
-    new = [size for size in sizes if size > 1]
-    letters = [each for _, each in old]
-    if new == [size for size, _ in old]:
-        found = letters
-    elif not any(letters):
-        found = [""] * len(new)
-    elif len(new) == 1:
-        found = ["".join(each or OTHER for each in letters)]
-    elif letters in (["hw"], [OTHER + "hw"]) and tuple(new[-2:]) == source.lengths:
-        found = [*[""] * (len(new) - 2), "h", "w"]
-    else:
-        raise UnknownReachError
-    left = iter(found)
-    return [next(left) if size > 1 else "" for size in sizes]
 
 
 def _but(lengths: tuple[int, int], axes: str) -> tuple[int, int]:

@@ -41,6 +41,8 @@ class Layer:
 
     sight: Sight | None = None
     """What its units see, where it is known."""
+    reads_image: bool = False
+    """Whether what it gives depends on the image, and not on weights alone."""
     told: bool = False
     """Whether that is said of its output, and not of a step on the way."""
     unknown: dict[str, None] = field(default_factory=dict)
@@ -132,6 +134,7 @@ class _Gathering:
                 self.made[-1].unknown[operation.name] = None
             return
         layer.operations.append(operation)
+        layer.reads_image |= bool(sources)
         layer.inputs |= {source: None for source in sources if source != layer.name}
         layer.macs += macs(operation)
         if operation in self.reached:

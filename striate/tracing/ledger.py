@@ -99,7 +99,7 @@ def _row(layer: Layer, batch: int, *, training: bool) -> Row:
         lost=lost,
         span=None,
         saved_bytes=layer.saved_bytes if training else None,
-        unknown_field=layer.sight is None,
+        unknown_field=layer.sight is None and layer.reads_image,
     )
 
 
@@ -143,7 +143,10 @@ def _lints(found: Record, known: list[Layer], name: str) -> Iterator[Lint]:
             f"the parameters of {_listed(unused)} are not used in this pass",
             tuple(unused),
         )
-    doubtful = {operation: layer.name for layer in known for operation in layer.unknown}
+    doubtful: dict[str, str] = {}
+    for layer in known:
+        for operation in layer.unknown:
+            doubtful.setdefault(operation, layer.name)
     for operation, first in doubtful.items():
         yield lint(
             "unknown reach",

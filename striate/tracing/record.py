@@ -136,6 +136,13 @@ def tensors(value: object) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
+def first(value: Any) -> Tensor:
+    """The tensor that an operation gives, or the first of several."""
+    tensor = value if isinstance(value, Tensor) else value[0]
+    assert isinstance(tensor, Tensor)
+    return tensor
+
+
 def record(model: nn.Module, image: Inputs, batch: int, settings: StepSettings = PLAIN) -> Record:
     """Run a copy of a network, without memory, on a batch of images of that shape, or of inputs.
 

@@ -27,14 +27,14 @@ class Sights:
 
     def take(self, operation: Operation, read: list[Tensor], results: list[Tensor]) -> Sight | None:
         """What the units of an operation that reads the image see; None where it is not known."""
-        sources = [self.known[id(each)] for each in read if id(each) in self.known]
+        sources = {id(each): self.known[id(each)] for each in read if id(each) in self.known}
         sight = self._behind(operation, sources)
         for each in results:
             self._keep(each, sight)
         return sight
 
-    def _behind(self, operation: Operation, found: list[Sight | None]) -> Sight | None:
-        sources = [each for each in found if each is not None]
+    def _behind(self, operation: Operation, found: dict[int, Sight | None]) -> Sight | None:
+        sources = {key: each for key, each in found.items() if each is not None}
         if len(sources) < len(found):
             return None
         try:

@@ -114,13 +114,13 @@ def test_gradients_reach_as_far(first: int, second: int) -> None:
 
 
 def test_what_is_not_known_is_named_once() -> None:
-    class Rolled(nn.Module):
+    class Turned(nn.Module):
         def forward(self, image: Tensor) -> Tensor:
-            return torch.roll(image, 1, 2) * 2 + 1
+            return torch.flip(image, (2,)) * 2 + 1
 
-    ledger = striate.size(Rolled(), input=(3, 8, 8))
+    ledger = striate.size(Turned(), input=(3, 8, 8))
     assert [row.unknown_field for row in ledger.rows] == [True, True, True]
-    assert ledger.notes == ("it is not known what roll in roll reads, nor what is seen behind it",)
+    assert ledger.notes == ("it is not known what flip in flip reads, nor what is seen behind it",)
 
 
 def test_writing_into_a_part_of_a_tensor() -> None:

@@ -85,8 +85,7 @@ CONV = nn.Conv2d(3, 8, 3)
         ),
         (
             nn.Sequential(CONV, nn.GroupNorm(2, 8), nn.InstanceNorm2d(8), nn.LayerNorm(16)),
-            "3 (nn.LayerNorm((16,), eps=1e-05, elementwise_affine=True, bias=True)) expects 16 "
-            "last and gets 8×30×30. Write nn.LayerNorm(30)",
+            f"3 (nn.{nn.LayerNorm(16)}) expects 16 last and gets 8×30×30. Write nn.LayerNorm(30)",
         ),
         (
             nn.Sequential(CONV, nn.MaxPool2d(40)),

@@ -115,7 +115,7 @@ PRINTED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], tuple[int, ..
     ),
     "einsum": (lambda: Applied(lambda x: torch.einsum("nlc,nmc->nlm", x, x)), ROW, (0, 200, 0, 0)),
     "fused attention": (
-        lambda: Applied(lambda x: F.scaled_dot_product_attention(x, x, x)),
+        lambda: Applied(lambda x: F.scaled_dot_product_attention(*[x[:, None]] * 3)),
         ROW,
         (0, 0, 0, 0),
     ),
