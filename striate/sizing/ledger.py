@@ -52,6 +52,10 @@ class Row:
     """Rows and columns of the image that one unit sees, padding included."""
     start: Pair
     """The first row and column that the first unit sees; negative in the padding."""
+    center: tuple[int | Fraction, int | Fraction]
+    """The middle of what the first unit sees, in rows and columns from the middle of the first
+    pixel on. Where units see unlike parts, as behind an upsampling, it is that of units evenly
+    placed between them."""
     whole_input: bool
     """Whether every unit sees all of the image."""
     remainder: Pair
@@ -242,6 +246,7 @@ def _row(
         jump=(height.jump, width.jump),
         receptive_field=(height.size, width.size),
         start=(height.start, width.start),
+        center=(height.center, width.center),
         whole_input=height.whole and width.whole,
         remainder=node.layer.remainder(shapes),
         lost=node.layer.lost(shapes),
@@ -251,7 +256,10 @@ def _row(
 
 def _row_json(row: Row) -> dict[str, Any]:
     values = {field: getattr(row, field) for field in row.__dataclass_fields__}
-    return values | {"jump": [n if isinstance(n, int) else float(n) for n in row.jump]}
+    exact = {name: getattr(row, name) for name in ("jump", "center")}
+    return values | {
+        name: [n if isinstance(n, int) else float(n) for n in pair] for name, pair in exact.items()
+    }
 
 
 def _dumps(value: object) -> str:

@@ -47,6 +47,16 @@ class Field:
         """The first row that unit 0 sees; negative in the padding."""
         return next((rows[0] for rows in self.phases if rows), 0)
 
+    @property
+    def center(self) -> Step:
+        """The middle of what unit 0 sees; where phases differ, what evenly placed units have."""
+        middles = [
+            Fraction(rows[0] + rows[1], 2) - self.jump * phase
+            for phase, rows in enumerate(self.phases)
+            if rows
+        ]
+        return _plain(sum(middles, Fraction(0)) / len(middles)) if middles else 0
+
     def rows(self, unit: int) -> Rows | None:
         """The first and last row that a unit sees; it need not exist (padding)."""
         phase = unit % len(self.phases)

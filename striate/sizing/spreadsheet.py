@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from striate.sizing.ledger import Row
 
-_PAIRS = ("jump", "receptive_field", "start", "remainder", "lost")
+_PAIRS = ("jump", "receptive_field", "start", "center", "remainder", "lost")
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -94,6 +94,7 @@ def _row(layer: Layer, batch: int, *, training: bool) -> Row:
         jump=(height.jump, width.jump),
         receptive_field=(height.size, width.size),
         start=(height.start, width.start),
+        center=(height.center, width.center),
         whole_input=height.whole and width.whole,
         remainder=remainder,
         lost=lost,

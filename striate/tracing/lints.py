@@ -11,9 +11,12 @@ from torch import Tensor
 from striate.graph.unread import last_lines
 from striate.layers import Pair, windows
 from striate.layers.windows import Axis
+from striate.sizing.lints.alignment import RULE as OUT_OF_LINE
+from striate.sizing.lints.alignment import Placed, apart, message
 from striate.sizing.lints.checkerboard import Writing
 from striate.sizing.lints.finding import Lint, times
-from striate.tracing.layers import Layer
+from striate.tracing.fields import pixels
+from striate.tracing.layers import INPUT, Layer
 from striate.tracing.record import Operation, Record, tensors
 
 NOTHING = (0, 0)
@@ -26,11 +29,12 @@ def lint(name: str, level: Any, message: str, layers: Sequence[str] = ()) -> Lin
 
 
 def lints(record: Record, layers: Sequence[Layer]) -> Iterator[Lint]:
-    """Rows that nothing reads, checkerboards, and biases without effect."""
+    """Rows that nothing reads, checkerboards, branches out of line, and biases without effect."""
     owners = {id(operation): layer for layer in layers for operation in layer.operations}
     reads = _reads(record.operations)
     yield from _unread(record.operations, owners, reads)
     yield from _checkerboards(layers)
+    yield from _out_of_line(record.inputs[0], layers)
     yield from _useless_biases(record, owners, reads)
 
 
@@ -171,6 +175,30 @@ def _checkerboards(layers: Sequence[Layer]) -> Iterator[Lint]:
         fix = "Take a filter that is a multiple of the stride, or upsample and convolve"
         message = f"{names[0]}{others} {writing.told}. {fix}"
         yield lint("checkerboard", "warning", message, names)
+
+
+def _out_of_line(image: Tensor, layers: Sequence[Layer]) -> Iterator[Lint]:
+    """A note for all layers that join branches whose units look at different places."""
+    if image.dim() != 4:
+        return
+    placed = {layer.name: each for layer in layers if (each := _placed(layer))}
+    seen = pixels(image)
+    placed[INPUT] = Placed(seen.lengths, seen.fields)
+    joins = [
+        (layer.name, distance)
+        for layer in layers
+        if (distance := apart([placed[name] for name in layer.inputs if name in placed]))
+    ]
+    if joins:
+        names = [name for name, _ in joins]
+        yield lint(OUT_OF_LINE, "note", message(*joins[0], len(joins)), names)
+
+
+def _placed(layer: Layer) -> Placed | None:
+    """Where the units of a layer look; None for one without a place for each row and column."""
+    sight = layer.sight
+    placed = sight is not None and {"h", "w"} <= set(sight.layout)
+    return Placed(sight.lengths, sight.fields) if sight and placed else None
 
 
 def _useless_biases(

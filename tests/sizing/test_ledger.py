@@ -187,6 +187,7 @@ def test_json_keeps_its_contract() -> None:
         "jump": [2, 2],
         "receptive_field": [3, 3],
         "start": [-1, -1],
+        "center": [0, 0],
         "whole_input": False,
         "remainder": [1, 1],
         "lost": [0, 0],

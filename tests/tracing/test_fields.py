@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -111,6 +113,119 @@ def test_gradients_reach_as_far(first: int, second: int) -> None:
             assert int(touched[0]) == row.start[axis] + row.jump[axis] * unit
         else:  # units of unlike sizes: the largest is given
             assert extent <= row.receptive_field[axis]
+
+
+def filtered(image: Tensor) -> Tensor:
+    return F.conv2d(image, torch.ones(4, image.shape[1], 3, 3), padding=1)
+
+
+def space_to_depth(image: Tensor) -> Tensor:
+    count, _, height, width = image.shape
+    cut = filtered(image).view(count, 4, height // 4, 4, width // 4, 4)
+    return filtered(cut.permute(0, 1, 3, 5, 2, 4).reshape(count, 64, height // 4, width // 4))
+
+
+def rolled(image: Tensor) -> Tensor:
+    return filtered(torch.roll(filtered(image), (-3, 2), (2, 3)))
+
+
+def stacked(image: Tensor) -> Tensor:
+    return torch.stack((image, filtered(image)), 2).sum(2)
+
+
+def bicubic(image: Tensor) -> Tensor:
+    return F.interpolate(filtered(image), size=(16, 16), mode="bicubic")
+
+
+def corners(image: Tensor) -> Tensor:
+    return F.interpolate(filtered(image), size=(63, 63), mode="bilinear", align_corners=True)
+
+
+def patched(image: Tensor) -> Tensor:
+    """A convolution of stride 2 as a product with what `unfold` lays out."""
+    columns = F.unfold(filtered(image), 5, stride=2, padding=2)
+    return (torch.ones(4, 100) @ columns).view(1, 4, 16, 16)
+
+
+def put_back(image: Tensor) -> Tensor:
+    columns = F.unfold(filtered(image), 4, stride=4)
+    return F.fold(columns, (32, 32), 4, stride=4)
+
+
+def sliding_windows(image: Tensor) -> Tensor:
+    return filtered(image).unfold(2, 3, 2).unfold(3, 5, 1).sum((-2, -1))
+
+
+def unshuffled(image: Tensor) -> Tensor:
+    return filtered(F.pixel_unshuffle(filtered(image), 2))
+
+
+def attention_in_windows(image: Tensor) -> Tensor:
+    """Each 8×8 window attends to itself, as in Swin (Liu et al. 2021, section 3.2)."""
+    image = filtered(image).permute(0, 2, 3, 1)
+    cut = image.view(1, 4, 8, 4, 8, 4).permute(0, 1, 3, 2, 4, 5).reshape(16, 64, 4)
+    scores = (cut @ cut.transpose(1, 2) / 1000).softmax(-1) @ cut
+    whole = scores.view(1, 4, 4, 8, 8, 4).permute(0, 1, 3, 2, 4, 5).reshape(1, 32, 32, 4)
+    return whole.permute(0, 3, 1, 2)
+
+
+EVEN = (space_to_depth, rolled, stacked, patched, sliding_windows, unshuffled, bicubic)
+UNEVEN = (corners, put_back, attention_in_windows)
+"""Whose units see fields of unlike sizes, or at unlike distances: the largest is told."""
+
+
+@pytest.mark.parametrize("forward", [*EVEN, *UNEVEN])
+def test_windows_blocks_and_patches(forward: Callable[[Tensor], Tensor]) -> None:
+    """No unit reads beyond the rows and columns that are told, and one reads all of them.
+
+    What `roll` brings in from the other end is left aside.
+    """
+
+    class Wrapped(nn.Module):
+        def forward(self, image: Tensor) -> Tensor:
+            return forward(image) * 1
+
+    image = torch.rand(1, 4, 32, 32).add_(0.5).requires_grad_()
+    output = forward(image)
+    row = striate.size(Wrapped(), input=(4, 32, 32)).rows[-1]
+    assert not row.unknown_field
+    assert not row.whole_input
+    largest = [0, 0]
+    for axis in (0, 1):
+        for unit in range(output.shape[2 + axis]):
+            line = output[0].sum(0).select(axis, unit)
+            (moved,) = torch.autograd.grad(line[len(line) // 2], image, retain_graph=True)
+            touched = moved[0].abs().sum((0, 2 - axis)).nonzero().flatten()
+            first, last = int(touched[0]), int(touched[-1])
+            begin = row.start[axis] + unit * row.jump[axis]
+            end = begin + row.receptive_field[axis] - 1
+            if forward is rolled and (begin < 1 or end > 30):
+                continue
+            if forward in EVEN:
+                assert begin <= first <= last <= end, (axis, unit)
+            largest[axis] = max(largest[axis], last - first + 1)
+    if forward is put_back:  # which value of its patch a unit gets is not told apart
+        largest = [size + 3 for size in largest]
+    assert row.receptive_field == tuple(largest)
+
+
+def test_a_layer_of_tokens_alone_reads_nothing_of_the_image() -> None:
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.token = nn.Parameter(torch.ones(1, 4, 8))
+            self.prompt, self.image = nn.Linear(8, 8), nn.Conv2d(3, 8, 3)
+
+        def forward(self, image: Tensor) -> Tensor:
+            positions = self.image(image).flatten(2).transpose(1, 2)
+            prompt = self.prompt(self.token).expand(len(image), -1, -1)
+            return torch.cat((prompt, positions), 1)
+
+    ledger = striate.size(Tokens(), input=(3, 8, 8))
+    image, prompt, _ = ledger.rows
+    assert (prompt.receptive_field, prompt.unknown_field) == ((0, 0), False)
+    assert image.receptive_field == (3, 3)
+    assert ledger.notes == ()
 
 
 def test_what_is_not_known_is_named_once() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from striate.graph import Graph
+from striate.sizing.lints.alignment import out_of_line
 from striate.sizing.lints.biases import useless_biases
 from striate.sizing.lints.checkerboard import checkerboards
 from striate.sizing.lints.fields import beyond_the_image, smaller_than_the_object
@@ -23,6 +24,7 @@ RULES = (
     skipped,
     uneven_sizes,
     beyond_the_image,
+    out_of_line,
     useless_biases,
     weights_on_padding,
     broken_turns,

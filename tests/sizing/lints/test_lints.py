@@ -20,12 +20,13 @@ input 3x45x45
 TURNS = "input 1x9x9 -> p4lift3-4 nobias -> bn -> p4pool"
 HOLES = "input 3x64x64 -> [conv3-8 d2]*3 -> gap"
 TINY = "input 3x1x1 -> conv3-8 -> gap"
+BRANCHES = "input 3x8x8 -> (avgpool2 | conv3-8/2 p1)"
 SMALL = "input 3x8x8 -> [conv3-8]*9 -> gap"
 
 
 def test_the_page_has_every_rule_with_its_level() -> None:
     lints = striate.size(EVERYTHING, object=40).lints
-    for text in (SMALL, HOLES, TURNS, TINY):
+    for text in (SMALL, HOLES, TURNS, TINY, BRANCHES):
         lints += striate.size(text).lints
     lines = DOCS.read_text(encoding="utf-8").splitlines()
     levels = ("(note)", "(warning)")
