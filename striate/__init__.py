@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.graph import load_graph
-    from striate.ledgers import largest_batch, memory, saved_bytes, size, verify
+    from striate.ledgers import largest_batch, memory, saved_bytes, size, step_time, verify
     from striate.modules import load_published
     from striate.modules.build import build
     from striate.notation import parse, print_network
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from striate.sizing.compare import compare
     from striate.sizing.memory import StepSettings
     from striate.sizing.symbolic import symbolic
+    from striate.timing.machine import machine
+    from striate.timing.times import measure_time
     from striate.tracing.timeline import draw_memory
     from striate.training.predicting import predict
     from striate.training.progress import Display
@@ -45,6 +47,8 @@ _HOMES = {
     "largest_batch": "striate.ledgers",
     "load_graph": "striate.graph",
     "load_published": "striate.modules",
+    "machine": "striate.timing.machine",
+    "measure_time": "striate.timing.times",
     "memory": "striate.ledgers",
     "parse": "striate.notation",
     "pattern": "striate.patterns",
@@ -53,6 +57,7 @@ _HOMES = {
     "prove": "striate.equalities",
     "saved_bytes": "striate.ledgers",
     "size": "striate.ledgers",
+    "step_time": "striate.ledgers",
     "symbolic": "striate.sizing.symbolic",
     "test": "striate.training.testing",
     "train": "striate.api",
@@ -75,6 +80,8 @@ __all__ = [
     "largest_batch",
     "load_graph",
     "load_published",
+    "machine",
+    "measure_time",
     "memory",
     "parse",
     "pattern",
@@ -83,6 +90,7 @@ __all__ = [
     "prove",
     "saved_bytes",
     "size",
+    "step_time",
     "symbolic",
     "test",
     "train",

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from striate.errors import UserError
 from striate.graph import Graph, load_graph
-from striate.layers import Shape
+from striate.layers import Shape, product
 from striate.notation.vocabulary import is_layer
 from striate.sizing import ledger
 from striate.sizing.ledger import MISMATCH, Ledger
+from striate.sizing.machine import find
 from striate.sizing.memory import Fits, Memory, StepSettings
+from striate.sizing.roofline import Times, predict
 from striate.sizing.verification import Verification
+from striate.sizing.work import works
 from striate.source import Source
 
 if TYPE_CHECKING:
@@ -97,6 +100,35 @@ def largest_batch(
     from striate.tracing import memory
 
     return memory.largest_batch(_found(what, input), limit, settings)
+
+
+def step_time(
+    what: str | Path | Source | Graph | nn.Module,
+    *,
+    batch: int = 1,
+    input: Shape | None = None,
+    precision: str = "float32",
+    device: str = "auto",
+) -> Times:
+    """The time of a training step of a network, by roofline, layer by layer.
+
+    `what` and `input` are those of `size`; `precision` is `float32` or `bfloat16`, and `device`
+    `cpu`, `cuda` or `auto`, which is the GPU where one was measured. What the device does comes
+    from the newest figures that `striate.machine` has stored of it. Raises UserError as `memory`
+    does, and where there are no such figures.
+    """
+    StepSettings(precision=precision)
+    machine = find(device)
+    if batch < 1:
+        raise UserError(f"a batch holds at least 1 image, not {batch}")
+    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+        graph = load_graph(what, input=input)
+        done = works(graph, batch, precision)
+        weights = [product(w) for node in graph for w in graph.weights(node).values()]
+        return predict(graph.name, graph.input, batch, precision, done, weights, machine)
+    from striate.tracing.work import trace_time
+
+    return trace_time(_found(what, input), batch, precision, machine)
 
 
 def saved_bytes(

@@ -31,6 +31,7 @@ LEVELS = (
     ("data",),
     ("equalities",),
     ("training",),
+    ("timing",),
     ("seeing",),
     ("api",),
     ("cli",),

@@ -13,6 +13,7 @@ from striate.cli.reporting import run
 VERBS = {
     "size": "Show every volume, weight, MAC and receptive field of a network.",
     "memory": "Show the memory of a training step, or the largest batch.",
+    "machine": "Measure how fast this machine computes, and store it.",
     "verify": "Check receptive fields against the pixels that gradients reach.",
     "draw": "Draw a network as SVG, PNG or text.",
     "prove": "Check a statement about convolutions, and draw it.",

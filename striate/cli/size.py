@@ -27,6 +27,7 @@ from striate.sizing import Ledger
 from striate.sizing.badge import to_badge
 from striate.sizing.budget import check, parse_budget
 from striate.sizing.conventions import CONVENTIONS
+from striate.sizing.memory import PRECISIONS
 from striate.sizing.page import to_html
 
 
@@ -41,6 +42,8 @@ from striate.sizing.page import to_html
         "striate size resnet50 --object 200",
         "striate size mobilenet_v2 --backward",
         "striate size mobilenet_v2 --convention fvcore",
+        "striate size resnet50 --batch 8 --time",
+        "striate size torchvision:resnet18 --batch 8 --measure",
     ),
 )
 @network_argument
@@ -73,6 +76,16 @@ from striate.sizing.page import to_html
     is_flag=True,
     help="Run a torch network that depends on its data, as detectors do, on random images.",
 )
+@click.option("--time", "timed", is_flag=True, help="Predict the time of a training step instead.")
+@click.option("--measure", is_flag=True, help="Predict it, and measure a real step beside it.")
+@click.option(
+    "--precision", type=click.Choice(PRECISIONS), help="That of the step; float32 if not given."
+)
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="The step's; a GPU that was measured, or the CPU.",
+)
 @json_option
 @csv_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
@@ -95,6 +108,10 @@ def command(
     convention: str | None,
     backward: bool,
     run: bool,
+    timed: bool,
+    measure: bool,
+    precision: str | None,
+    device: str | None,
     as_json: bool,
     as_csv: bool,
     as_markdown: bool,
@@ -111,7 +128,18 @@ def command(
     """
     form = _form(as_json, as_csv, as_markdown)
     if symbolic:
-        others = (other, budget, page, badge, pixels, convention, backward, batch > 1)
+        others = (
+            other,
+            budget,
+            page,
+            badge,
+            pixels,
+            convention,
+            backward,
+            timed,
+            measure,
+            batch > 1,
+        )
         if any(others) or form in ("csv", "markdown"):
             raise click.UsageError("--symbolic goes with one network, --input and --json alone.")
         if names_torch(network):
@@ -122,6 +150,27 @@ def command(
         sizes = striate.symbolic(network, input=shape)
         click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
         return
+    if timed or measure:
+        others = (other, budget, page, badge, pixels, convention, backward, run)
+        if any(others) or form in ("csv", "markdown"):
+            raise click.UsageError(
+                "--time and --measure go with one network, --batch, --input, --precision, --device "
+                "and --json alone."
+            )
+        tell = striate.step_time
+        if measure:
+            tell = partial(striate.measure_time, progress=striate.Display().measuring)
+        times = tell(
+            network,
+            batch=batch,
+            input=shape,
+            precision=precision or "float32",
+            device=device or "auto",
+        )
+        click.echo((times.to_json() if form == "json" else times.table()).rstrip("\n"))
+        return
+    if precision or device:
+        raise click.UsageError("--precision and --device are of a step: add --time or --measure.")
     limits = parse_budget(budget) if budget is not None else ()
     ledger = striate.size(
         network, batch=batch, input=shape, object=pixels, convention=convention, run=run

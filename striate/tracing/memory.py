@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from striate.errors import UserError
@@ -25,6 +25,17 @@ def trace_memory(
 
     Raises UserError where the network does not get through a step.
     """
+    seen = trained(found, batch, settings)
+    shape = check_image(found, None)
+    step = take_step(found.model, shape, batch, settings, loss)
+    return _memory(found.name, shape, batch, settings, seen, layers(seen), step)
+
+
+def trained(found: Found, batch: int, settings: StepSettings) -> Record:
+    """What a network that was found does in the forward pass of a training step.
+
+    Raises UserError where it does not get through one.
+    """
     if batch < 1:
         raise UserError(f"a batch holds at least 1 image, not {batch}")
     shape = check_image(found, None)
@@ -41,8 +52,7 @@ def trace_memory(
             f"{found.name} runs on images alone only outside of training, so that there is no "
             "training step to follow"
         )
-    step = take_step(found.model, shape, batch, settings, loss)
-    return _memory(found.name, shape, batch, settings, seen, layers(seen), step)
+    return seen
 
 
 def largest_batch(found: Found, limit: int, settings: StepSettings) -> Fits:
@@ -119,31 +129,31 @@ def _memory(
     known: list[Layer],
     step: Step,
 ) -> Memory:
-    owners = _owners(seen, known)
+    places = owners(seen, known)
     forward = [moment.operation for moment in step.moments if moment.phase == "forward"]
     ours = [operation.name for operation in seen.operations]
     if forward[: len(ours)] != ours:
-        owners = [""] * len(owners)  # a network that does not do the same twice
+        places = [""] * len(places)  # a network that does not do the same twice
     timeline = tuple(
-        Instant(moment.phase, _owner(moment, owners), moment.operation, moment.live)
+        Instant(moment.phase, _owner(moment, places), moment.operation, moment.live)
         for moment in step.moments
     )
     rows = tuple(_row(layer, batch, step, timeline) for layer in known)
     return Memory(name, shape, batch, settings, rows, step.image, step.buffers, timeline)
 
 
-def _owners(seen: Record, known: list[Layer]) -> list[str]:
+def owners(seen: Record, known: Sequence[Layer]) -> list[str]:
     """The layer that each operation belongs to; what belongs to none goes with the one before."""
     names = {id(operation): layer.name for layer in known for operation in layer.operations}
-    owners, last = [], ""
+    found, last = [], ""
     for operation in seen.operations:
         last = names.get(id(operation), last)
-        owners.append(last)
-    return owners
+        found.append(last)
+    return found
 
 
-def _owner(moment: Moment, owners: list[str]) -> str:
-    return owners[moment.place] if 0 <= moment.place < len(owners) else ""
+def _owner(moment: Moment, places: list[str]) -> str:
+    return places[moment.place] if 0 <= moment.place < len(places) else ""
 
 
 def _row(layer: Layer, batch: int, step: Step, timeline: tuple[Instant, ...]) -> MemoryRow:

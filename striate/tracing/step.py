@@ -104,7 +104,7 @@ def follow(
         saving = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
         with saving, autocast(settings):
             given = run(images)
-            value = _loss(given, storages) if loss is None else loss(given)
+            value = loss_of(given, storages) if loss is None else loss(given)
         teller.phase = "backward"
         value.backward()
         for weight in weights.values():
@@ -178,7 +178,7 @@ class Rule:
             weight.add_(gradient, alpha=-1e-3)
 
 
-def _loss(given: Any, storages: Storages) -> Tensor:
+def loss_of(given: Any, storages: Storages | None = None) -> Tensor:
     """The cross-entropy of every output N×K×… against a class for each place; else its mean."""
     parts = []
     for each in tensors(given):
@@ -187,8 +187,10 @@ def _loss(given: Any, storages: Storages) -> Tensor:
         if each.dim() < 2 or each.shape[1] < 2:
             parts.append(each.float().mean())
             continue
-        answers = torch.zeros((each.shape[0], *each.shape[2:]), dtype=torch.long)
-        storages.add(answers, "image")
+        places = (each.shape[0], *each.shape[2:])
+        answers = torch.zeros(places, dtype=torch.long, device=each.device)
+        if storages is not None:
+            storages.add(answers, "image")
         parts.append(functional.cross_entropy(each, answers))
     if not parts:
         raise UserError("nothing that the network gives depends on weights that learn")

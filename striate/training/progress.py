@@ -40,6 +40,10 @@ class Display:
         """Progress in checking layers."""
         self._counted("checking layers", done, total)
 
+    def measuring(self, done: int, total: int) -> None:
+        """Progress in measuring a machine or steps of training."""
+        self._counted("measuring", done, total)
+
     def _counted(self, words: str, done: int, total: int) -> None:
         """Progress in what can be counted; short jobs are not worth a word."""
         spent = time.monotonic() - self._began

@@ -1,0 +1,1 @@
+"""Time, measured: what a machine does, and what the layers of a real step take."""
