@@ -151,8 +151,8 @@ def command(
         click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
         return
     if timed or measure:
-        others = (other, budget, page, badge, pixels, convention, backward, run)
-        if any(others) or form in ("csv", "markdown"):
+        other_forms = (other, budget, page, badge, pixels, convention, backward, run)
+        if any(other_forms) or form in ("csv", "markdown"):
             raise click.UsageError(
                 "--time and --measure go with one network, --batch, --input, --precision, --device "
                 "and --json alone."

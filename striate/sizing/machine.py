@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def _between(points: Sequence[tuple[int, float]], at: int) -> float:
     """On the straight lines through points, both axes logarithmic; level beyond the ends."""
     if at <= points[0][0]:
         return points[0][1]
-    for (left, low), (right, high) in zip(points, points[1:], strict=False):
+    for (left, low), (right, high) in pairwise(points):
         if at <= right:
             share = math.log(at / left) / math.log(right / left)
             return math.exp((1 - share) * math.log(low) + share * math.log(high))

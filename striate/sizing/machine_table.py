@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from striate.sizing.machine import Figure, Machine, Rate
 from striate.sizing.table import big_bytes
 from striate.sizing.work import PRODUCTS
@@ -45,7 +47,7 @@ def _three(value: float) -> str:
     return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
 
 
-def _lines(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _lines(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     head = (title, *head)
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [

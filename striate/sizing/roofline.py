@@ -165,7 +165,8 @@ def _row(work: Work, precision: str, machine: Machine, bandwidth: float) -> Time
         passes[task.backward] += took
         bounds[max(asked, key=asked.__getitem__)] += took
     bound = max(bounds, key=bounds.__getitem__) if work.tasks else ""
-    return TimeRow(work.name, work.kind, work.output, *passes, bound)
+    forward, backward = passes
+    return TimeRow(work.name, work.kind, work.output, forward, backward, bound)
 
 
 def roofline(asked: dict[str, float], *, queued: bool) -> float:

@@ -7,9 +7,10 @@ import statistics
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -40,12 +41,12 @@ TIMED = 3
 
 @dataclass(frozen=True)
 class Operations:
-    """Seconds of each operation but `detach`: in the order of the forward pass, and in that of its gradient."""
+    """Seconds of each operation but `detach`, in the order of the forward pass."""
 
     names: tuple[str, ...]
     forward: tuple[float, ...]
     backward: tuple[float, ...]
-    """Of the gradient of the operation at that place."""
+    """Those of the gradient of the operation at that place."""
 
 
 def measure_step(
@@ -69,7 +70,8 @@ def measure_step(
         )
     if machine.device == "cuda" and not torch.cuda.is_available():
         raise UserError(
-            f"the stored figures are of {machine.name}, but torch sees no GPU here. Say --device cpu"
+            f"the stored figures are of {machine.name}, but torch sees no GPU here. Say "
+            "--device cpu"
         )
     keep_large_blocks()
     had = torch.get_num_threads()
@@ -108,7 +110,7 @@ class _Step:
 
     def measured(self) -> Measured:
         """Steps without anything that watches them."""
-        begun, found = time.perf_counter(), list[tuple[float, ...]]()
+        begun, found = time.perf_counter(), list[list[float]]()
         while len(found) < WARM_UP + FEWEST or (
             len(found) < WARM_UP + MOST and time.perf_counter() - begun < SECONDS
         ):
@@ -120,10 +122,11 @@ class _Step:
             self.optimizer.step()
             moments.append(now(self.device))
             self.tell(len(found) + 1)
-            found.append(tuple(b - a for a, b in zip(moments, moments[1:], strict=False)))
+            found.append([later - earlier for earlier, later in pairwise(moments)])
         kept = found[WARM_UP:]
-        parts = [figure(list(part)) for part in zip(*kept, strict=True)]
-        return Measured(*parts, step=figure([sum(each) for each in kept]), steps=len(kept))
+        forward, backward, optimizer = (figure(list(part)) for part in zip(*kept, strict=True))
+        step = figure([sum(each) for each in kept])
+        return Measured(forward, backward, optimizer, step, len(kept))
 
     def tell(self, done: int) -> None:
         """How far it is; steps that the time does not allow count as done."""

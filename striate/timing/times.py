@@ -36,8 +36,9 @@ def measure_time(
     """The time of a training step as `striate.step_time` predicts it, beside that of real ones.
 
     A copy of the network trains on one batch of random images: some steps as they are, then some
-    in which each operation is timed. `progress(done, total)` is told of steps. Raises UserError as `step_time` does, and where the stored
-    figures are of another torch or of a device that is not here.
+    in which each operation is timed. `progress(done, total)` is told of steps. Raises UserError as
+    `step_time` does, and where the stored figures are of another torch or of a device that is not
+    here.
     """
     times = step_time(what, batch=batch, input=input, precision=precision, device=device)
     model = _model(what, times.input)
