@@ -17,6 +17,7 @@ where some libraries are many times slower."""
 VALUES = ("smooth", "norm", "layernorm", "maxpool", "avgpool", "dropout")
 """Families with arithmetic of their own beside memory, counted in values: of their output, or for
 pools those that all windows read."""
+POOLS = ("maxpool", "avgpool")
 PASSES = {
     "copy": ((1, 1), (1, 2)),
     "sum": ((1, 1), (0, 0)),
@@ -55,7 +56,7 @@ class Task:
     family: str
     """The one whose rates and overhead count; `copy` for those that memory alone bounds."""
     at: int
-    """What the rate of a product is a function of."""
+    """What the rate of a product or a pool is a function of."""
     arithmetic: int
     """MACs or values."""
     bytes: int
@@ -103,22 +104,20 @@ def multiplied(
     return [forward, *([Task(family, at, count * macs, count * sum(moved), True)] * bool(count))]
 
 
-def passed(family: str, values: int, inputs: int, output: int, *, learned: bool) -> list[Task]:
-    """The tasks of all else: `values` of arithmetic, bytes of all inputs and of the output."""
+def passed(
+    family: str, values: int, inputs: int, output: int, *, learned: bool, at: int = 0
+) -> list[Task]:
+    """The tasks of all else: `values` of arithmetic, bytes of all inputs and of the output.
+
+    `at` are the values that a window of a pool holds.
+    """
     tasks = []
     for backward, (reads, writes) in enumerate(PASSES[family]):
         if reads + writes and (learned or not backward):
             measured = family in VALUES
             moved = reads * inputs + writes * output
-            tasks.append(
-                Task(
-                    family if measured else "copy",
-                    0,
-                    values if measured else 0,
-                    moved,
-                    bool(backward),
-                )
-            )
+            counted = (family, at, values) if measured else ("copy", 0, 0)
+            tasks.append(Task(*counted, moved, bool(backward)))
     return tasks
 
 
@@ -159,8 +158,9 @@ def _tasks(graph: Graph, node: Node, batch: int, precision: str, reads_learned: 
     if not macs:
         family = KINDS.get(node.kind, "copy")
         learned = reads_learned or bool(weights)
-        values = _values(layer, shapes, node.output)
-        return passed(family, batch * values, inputs, output, learned=learned)
+        window = _window(layer, shapes, node.output)
+        values = batch * product(node.output) * max(1, window)
+        return passed(family, values, inputs, output, learned=learned, at=window)
     if precision == "bfloat16":
         for count in weights:
             tasks += cast(count, learned=True)
@@ -171,10 +171,11 @@ def _tasks(graph: Graph, node: Node, batch: int, precision: str, reads_learned: 
     return tasks + multiplied(family, at, macs, moved, (reads_learned, bool(weights)))
 
 
-def _values(layer: Layer, shapes: tuple[Shape, ...], output: Shape) -> int:
-    if KINDS.get(layer.kind) in ("maxpool", "avgpool"):
-        return product(output) * product(layer.window(shapes, output).kernel_size)
-    return product(output)
+def _window(layer: Layer, shapes: tuple[Shape, ...], output: Shape) -> int:
+    """The values that a window of a pool holds; 0 for other layers."""
+    if KINDS.get(layer.kind) in POOLS:
+        return product(layer.window(shapes, output).kernel_size)
+    return 0
 
 
 def _product(layer: Layer, shapes: tuple[Shape, ...], output: Shape, batch: int) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from striate.layers import Shape
+from striate.layers import Pair, Shape
 
 BATCH = 8
 """Images in all probes but those of overhead."""
@@ -18,6 +18,8 @@ SIDE_TIMES_CHANNELS = 3584
 """Volumes are as large as networks have them: 64 channels of 56×56, 512 of 7×7."""
 INNER = 1024
 """Columns of both matrices."""
+WINDOWS = ((2, 2), (3, 2), (5, 1))
+"""Those of pools, with their strides."""
 COPIES = tuple(2**power for power in range(13, 28, 2))
 """Values in float32 of the copies that bandwidth is measured on."""
 
@@ -68,7 +70,7 @@ def of_rates(dtype: torch.dtype, device: str) -> Iterator[Probe]:
     for channels in (2, 4, 16, 64):
         both = 32 * channels, 32 * channels
         yield _convolution("grouped", 9 * channels, both, 3, 32, dtype, device)
-    yield from _values(dtype, device, (BATCH, 64, 56, 56))
+    yield from _values(dtype, device, (BATCH, 64, 56, 56), WINDOWS)
 
 
 def of_overhead(device: str) -> Iterator[Probe]:
@@ -109,7 +111,10 @@ def _convolution(
     return Probe(family, at, 2 * macs, function, (image, weight), dtype, device)
 
 
-def _values(dtype: torch.dtype, device: str, shape: Shape) -> Iterator[Probe]:
+def _values(
+    dtype: torch.dtype, device: str, shape: Shape, windows: Sequence[Pair] = ((2, 2),)
+) -> Iterator[Probe]:
+    """All families that are no products; pools of these windows and strides."""
     batch, channels, height, width = shape
     count, each = batch * channels * height * width, (channels,)
     last = (batch, height, width, channels)
@@ -117,8 +122,12 @@ def _values(dtype: torch.dtype, device: str, shape: Shape) -> Iterator[Probe]:
     yield made("smooth", 0, count, functional.silu, (shape,))
     yield made("norm", 0, count, _batch_norm, (shape, each, each), own=torch.float32)
     yield made("layernorm", 0, count, _layer_norm, (last, each, each))
-    yield made("maxpool", 0, count, partial(functional.max_pool2d, kernel_size=2), (shape,))
-    yield made("avgpool", 0, count, partial(functional.avg_pool2d, kernel_size=2), (shape,))
+    for family, pool in (("maxpool", functional.max_pool2d), ("avgpool", functional.avg_pool2d)):
+        for kernel, stride in windows:
+            function = partial(pool, kernel_size=kernel, stride=stride, padding=kernel % 2)
+            side = (height + 2 * (kernel % 2) - kernel) // stride + 1
+            values = batch * channels * side * side * kernel * kernel
+            yield made(family, kernel * kernel, values, function, (shape,))
     yield made("dropout", 0, count, functional.dropout, (shape,))
 
 

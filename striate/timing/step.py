@@ -33,15 +33,15 @@ FEWEST, MOST = 3, 15
 """Steps that are measured."""
 SECONDS = 5.0
 """No further step is begun after so long."""
-DETACH = "detach"
-"""An operation without work, which torch does more often on tensors that have memory."""
+UNTIMED = ("detach", "view", "alias")
+"""Operations without work, which torch does at other places on tensors that have memory."""
 TIMED = 3
 """Steps that are timed operation by operation."""
 
 
 @dataclass(frozen=True)
 class Operations:
-    """Seconds of each operation but `detach`, in the order of the forward pass."""
+    """Seconds of each operation but those without work, in the order of the forward pass."""
 
     names: tuple[str, ...]
     forward: tuple[float, ...]
@@ -188,7 +188,7 @@ class _Timing(TorchDispatchMode):
         if self.phase == "backward":
             if node := torch._C._current_autograd_node():
                 self.backward[bisect_left(self.numbers, node._sequence_nr())] += took
-        elif tensors(result) and name != DETACH:
+        elif tensors(result) and name not in UNTIMED:
             self.numbers.append(torch._C._autograd._get_sequence_nr() - 1)
             self.names.append(name)
             self.forward.append(took)

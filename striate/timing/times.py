@@ -17,7 +17,7 @@ from striate.modules.network import Network
 from striate.sizing.memory import StepSettings
 from striate.sizing.roofline import TimeRow, Times
 from striate.source import Source
-from striate.timing.step import DETACH, Operations, measure_step
+from striate.timing.step import UNTIMED, Operations, measure_step
 from striate.tracing.finding import find, with_memory
 from striate.tracing.layers import layers
 from striate.tracing.memory import owners
@@ -72,7 +72,7 @@ def _by_layer(
     seen = record(model, times.input, times.batch, settings)
     known = layers(seen)
     done = zip(seen.operations, owners(seen, known), strict=True)
-    places = [(operation.name, owner) for operation, owner in done if operation.name != DETACH]
+    places = [(operation.name, owner) for operation, owner in done if operation.name not in UNTIMED]
     if [name for name, _ in places] != list(operations.names[: len(places)]):
         return {}
     forward, backward = defaultdict[str, float](float), defaultdict[str, float](float)

@@ -12,6 +12,7 @@ from striate.sizing.machine import Machine
 from striate.sizing.memory import StepSettings
 from striate.sizing.roofline import Times, predict
 from striate.sizing.work import (
+    POOLS,
     Task,
     Work,
     accumulated,
@@ -92,18 +93,18 @@ def _tasks(operation: Operation, *, learned: bool) -> list[Task]:
     family = _FAMILIES.get(name, "view" if is_view(operation) else "copy")
     sizes = [each.nbytes for each in read]
     inputs = sum(sizes) if family in ("sum", "gate") else max(sizes, default=0)
-    return passed(family, _values(operation, family), inputs, output, learned=learned)
+    window = _window(operation) if family in POOLS else 0
+    values = tensors(operation.result)[0].numel() * max(1, window)
+    return passed(family, values, inputs, output, learned=learned, at=window)
 
 
-def _values(operation: Operation, family: str) -> int:
-    first = tensors(operation.result)[0].numel()
-    if family in ("maxpool", "avgpool"):
-        given = tensors(operation.arguments)[0].numel()
-        kernel = operation.arguments[1]
-        if operation.name.lstrip("_").startswith("adaptive"):
-            return max(first, given)
-        return first * kernel[0] * kernel[-1]
-    return first
+def _window(operation: Operation) -> int:
+    """The values that a window of a pool holds."""
+    if operation.name.lstrip("_").startswith("adaptive"):
+        given, result = (tensors(each)[0] for each in (operation.arguments, operation.result))
+        return max(1, given.numel() // result.numel())
+    kernel = operation.arguments[1]
+    return int(kernel[0] * kernel[-1])
 
 
 def _product(operation: Operation) -> tuple[str, int]:
