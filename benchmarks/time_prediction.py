@@ -36,7 +36,6 @@ MODELS = [
     "resnet50",
     "mobilenet_v1",
     "mobilenet_v2",
-    "unet",
     "torchvision:densenet121",
     "torchvision:squeezenet1_1",
     "torchvision:shufflenet_v2_x1_0",

@@ -22,6 +22,7 @@ from striate.cli.parameters import (
 )
 from striate.errors import UserError
 from striate.files import write_whole
+from striate.layers import Shape
 from striate.ledgers import names_torch
 from striate.sizing import Ledger
 from striate.sizing.badge import to_badge
@@ -128,46 +129,20 @@ def command(
     """
     form = _form(as_json, as_csv, as_markdown)
     if symbolic:
-        others = (
-            other,
-            budget,
-            page,
-            badge,
-            pixels,
-            convention,
-            backward,
-            timed,
-            measure,
-            batch > 1,
+        _refuse_others(
+            ("symbolic", "shape", "as_json"),
+            "--symbolic goes with one network, --input and --json alone.",
         )
-        if any(others) or form in ("csv", "markdown"):
-            raise click.UsageError("--symbolic goes with one network, --input and --json alone.")
-        if names_torch(network):
-            raise UserError(
-                "--symbolic reads the rules of layers, so NET is a network of the zoo, a .net "
-                f"file or a text, and not {network}"
-            )
-        sizes = striate.symbolic(network, input=shape)
-        click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
+        _symbolic(network, shape, form)
         return
     if timed or measure:
-        other_forms = (other, budget, page, badge, pixels, convention, backward, run)
-        if any(other_forms) or form in ("csv", "markdown"):
-            raise click.UsageError(
-                "--time and --measure go with one network, --batch, --input, --precision, --device "
-                "and --json alone."
-            )
-        tell = striate.step_time
-        if measure:
-            tell = partial(striate.measure_time, progress=striate.Display().measuring)
-        times = tell(
-            network,
-            batch=batch,
-            input=shape,
-            precision=precision or "float32",
-            device=device or "auto",
+        _refuse_others(
+            ("timed", "measure", "batch", "shape", "precision", "device", "as_json"),
+            "--time and --measure go with one network, --batch, --input, --precision, --device "
+            "and --json alone.",
         )
-        click.echo((times.to_json() if form == "json" else times.table()).rstrip("\n"))
+        step = precision or "float32", device or "auto"
+        _times(network, batch, shape, *step, form, measure=measure)
         return
     if precision or device:
         raise click.UsageError("--precision and --device are of a step: add --time or --measure.")
@@ -202,6 +177,45 @@ def command(
         click.echo(line, err=True)
     if not ledger.fits:
         sys.exit(UserError.exit_status)
+
+
+def _refuse_others(names: tuple[str, ...], message: str) -> None:
+    """Refuse a second network and all options that were given but these."""
+    context = click.get_current_context()
+    given = {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
+    if given - {"network", *names}:
+        raise click.UsageError(message)
+
+
+def _symbolic(network: str, shape: Shape | None, form: str) -> None:
+    if names_torch(network):
+        raise UserError(
+            "--symbolic reads the rules of layers, so NET is a network of the zoo, a .net "
+            f"file or a text, and not {network}"
+        )
+    sizes = striate.symbolic(network, input=shape)
+    click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
+
+
+def _times(
+    network: str,
+    batch: int,
+    shape: Shape | None,
+    precision: str,
+    device: str,
+    form: str,
+    *,
+    measure: bool,
+) -> None:
+    tell = striate.step_time
+    if measure:
+        tell = partial(striate.measure_time, progress=striate.Display().measuring)
+    times = tell(network, batch=batch, input=shape, precision=precision, device=device)
+    click.echo((times.to_json() if form == "json" else times.table()).rstrip("\n"))
 
 
 def _write(ledger: Ledger, page: Path | None, badge: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -10,11 +11,13 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
 from striate.cli import VERBS
+from striate.sizing.machine import Machine, store
 
 ROOT = Path(__file__).parents[2]
-SLOW = ("striate train", "striate test", "striate predict")
+SLOW = ("striate train", "striate test", "striate predict", "striate machine")
 
 
 def of_the_page() -> list[str]:
@@ -43,7 +46,12 @@ def in_shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     "line",
     sorted(line for line in {*of_the_page(), *of_the_help()} if not line.startswith(SLOW)),
 )
-def test_a_quick_example_works(line: str, tmp_path: Path) -> None:
+def test_a_quick_example_works(
+    line: str, tmp_path: Path, figures: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the folder of a user who has measured the machine, and without a word of warning."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
+    store([dataclasses.replace(figures, torch=torch.__version__)])
     (tmp_path / ".config/fish/completions").mkdir(parents=True)
     (tmp_path / "mine.net").write_text("input 1x8x8 -> conv3-4 -> relu -> fc-10", encoding="utf-8")
     result = in_shell(line, tmp_path)

@@ -40,7 +40,7 @@ def test_bytes_of_a_small_network() -> None:
     assert [task.bytes for task in done["conv2"]] == [both // 2, both]
     assert done["add1"] == (Task("copy", 0, 0, 3 * volume),)  # both gradients are the one it gets
     windows = 4 * product((2, 2, 16))
-    assert done["pool1"][0] == Task("maxpool", 0, windows, volume + 3 * half)
+    assert done["pool1"][0] == Task("maxpool", 4, windows, volume + 3 * half)
     assert [task.bytes for task in done["fc1"]] == [half + matrix + 40, 2 * (half + matrix + 40)]
 
 
