@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from striate.modules import load_published
     from striate.modules.build import build
     from striate.notation import parse, print_network
+    from striate.onnx_files import load_onnx
     from striate.patterns import pattern
     from striate.sizing.compare import compare
     from striate.sizing.memory import StepSettings
@@ -46,6 +47,7 @@ _HOMES = {
     "draw_steps": "striate.drawing",
     "largest_batch": "striate.ledgers",
     "load_graph": "striate.graph",
+    "load_onnx": "striate.onnx_files",
     "load_published": "striate.modules",
     "machine": "striate.timing.machine",
     "measure_time": "striate.timing.times",
@@ -79,6 +81,7 @@ __all__ = [
     "draw_steps",
     "largest_batch",
     "load_graph",
+    "load_onnx",
     "load_published",
     "machine",
     "measure_time",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from striate.errors import UserError
 from striate.graph import Graph, load_graph
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PLAIN = StepSettings()
 
 _LIBRARY = re.compile(r"\s*(timm|torchvision):\S*\s*")
+_ONNX = re.compile(r"\s*[^\n>→|]*\.onnx\s*")
 _FACTORY = re.compile(r"\s*[A-Za-z_][\w.]*:([A-Za-z_]\w*)\s*")
 
 
@@ -58,12 +59,13 @@ def size(
     such network or convention, its input is not known, or the object is larger than the image; and
     NotationError when the text is wrong.
     """
-    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+    if in_notation(what):
         if not isinstance(input, tuple | None):
             raise UserError(f"a network in the notation takes one image (C, H, W), not {input!r}")
         return ledger.size(what, batch=batch, input=input, object=object, convention=convention)
     from striate.tracing import size as size_torch
 
+    what = cast("str | Path | nn.Module", what)
     return size_torch(what, batch=batch, input=input, object=object, convention=convention, run=run)
 
 
@@ -121,7 +123,7 @@ def step_time(
     machine = find(device)
     if batch < 1:
         raise UserError(f"a batch holds at least 1 image, not {batch}")
-    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+    if in_notation(what):
         graph = load_graph(what, input=input)
         done = works(graph, batch, precision)
         weights = [product(w) for node in graph for w in graph.weights(node).values()]
@@ -142,7 +144,7 @@ def saved_bytes(
     """
     from striate.modules.saved import saved_bytes as of_notation
 
-    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+    if in_notation(what):
         if not isinstance(input, tuple | None):
             raise UserError(f"a network in the notation takes one image (C, H, W), not {input!r}")
         return of_notation(what, input=input, batch=batch)
@@ -174,7 +176,7 @@ def verify(
     from striate.tracing.verify import verify as check
 
     found = _found(what, input)
-    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+    if in_notation(what):
         model: nn.Module = build(load_graph(what, input=input), seed=0)
     else:
         model = with_memory(found.model)
@@ -186,14 +188,24 @@ def _found(what: str | Path | Source | Graph | nn.Module, input: Shape | None) -
     from striate.modules.build import outline
     from striate.tracing.finding import Found, check_input, locate
 
-    if isinstance(what, Path | Source | Graph) or (isinstance(what, str) and not names_torch(what)):
+    if in_notation(what):
         graph = load_graph(what, input=input)
         return Found(outline(graph), graph.name, graph.input)
     found = locate(what)
     return replace(found, input=check_input(found, input))
 
 
+def in_notation(what: object) -> TypeGuard[str | Path | Source | Graph]:
+    """Whether what a user gives is a network in the notation, or names one."""
+    if isinstance(what, str):
+        return not names_torch(what)
+    if isinstance(what, Path):
+        return what.suffix != ".onnx"
+    return isinstance(what, Source | Graph)
+
+
 def names_torch(text: str) -> bool:
-    """Whether a text names a torch network rather than being one in the notation."""
+    """Whether a text names a torch network or an ONNX file rather than one in the notation."""
     factory = _FACTORY.fullmatch(text)
-    return bool(_LIBRARY.fullmatch(text) or (factory and not is_layer(factory[1])))
+    named = _LIBRARY.fullmatch(text) or _ONNX.fullmatch(text)
+    return bool(named or (factory and not is_layer(factory[1])))

@@ -24,7 +24,7 @@ LEVELS = (
     ("graph",),
     ("sizing", "drawing"),
     ("patterns",),
-    ("modules",),
+    ("modules", "onnx_files"),
     ("tracing",),
     ("ledgers",),
     ("catalogue",),

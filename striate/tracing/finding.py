@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,8 +19,10 @@ from torch import nn
 
 from striate.errors import StriateError, UserError
 from striate.layers import Shape, show
+from striate.onnx_files import OnnxNetwork, read
 from striate.tracing.inputs import Inputs, is_shape, told
 
+ONNX = ".onnx"
 FRAMES = 16
 """How many frames a video network is sized with: the fewest that all of torchvision's take."""
 
@@ -33,14 +36,17 @@ class Found:
     input: Inputs | None
 
 
-def find(what: str, *, real: bool = False) -> Found:
-    """The network that `timm:NAME`, `torchvision:NAME` or `module.path:factory` stands for.
+def find(what: str | Path, *, real: bool = False) -> Found:
+    """The network that `timm:NAME`, `torchvision:NAME`, `module.path:factory` or a file stands for.
 
-    Those of libraries are made without memory, unless `real`, which gives them random weights.
+    A file is one of ONNX. Those of libraries are made without memory, unless `real`, which gives
+    them random weights.
     Nothing is downloaded. The last runs the user's own code; where that gives a network and its
     inputs, these are its own. Raises UserError when there is no
     such network or package, StriateError when the user's code fails.
     """
+    if isinstance(what, Path) or what.strip().endswith(ONNX):
+        return _of_file(Path(what) if isinstance(what, Path) else Path(what.strip()))
     library, _, name = what.strip().partition(":")
     makers = {"timm": _timm, "torchvision": _torchvision}
     if library not in makers:
@@ -49,13 +55,19 @@ def find(what: str, *, real: bool = False) -> Found:
         return makers[library](library, name)
 
 
-def locate(what: str | nn.Module) -> Found:
+def locate(what: object) -> Found:
     """The network that a name stands for, or a live one. Raises UserError as `find` does."""
     if isinstance(what, nn.Module):
         return Found(what, type(what).__name__, input_of(what))
-    if isinstance(what, str):
+    if isinstance(what, str | Path):
         return find(what)
     raise UserError(f"a network is a text, a path, a graph or a torch.nn.Module, not {what!r}")
+
+
+def _of_file(path: Path) -> Found:
+    """The network in an ONNX file, without its weights' values."""
+    model = OnnxNetwork(path, read(path))
+    return Found(model, path.stem, model.image)
 
 
 def with_memory(model: nn.Module) -> nn.Module:

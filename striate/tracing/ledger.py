@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -23,7 +24,7 @@ from striate.tracing.uses import uses
 
 
 def size(
-    what: str | nn.Module,
+    what: str | Path | nn.Module,
     *,
     batch: int = 1,
     input: Inputs | None = None,
@@ -46,7 +47,7 @@ def size(
     given = check_input(chosen, input)
     found = record(chosen.model, given, batch)
     if run and found.stopped is not None and depends_on_data(found):
-        real = find(what, real=True).model if isinstance(what, str) else what
+        real = find(what, real=True).model if isinstance(what, str | Path) else what
         found = really(real, given, batch)
     return _ledger(found, chosen, given, batch, way)
 
