@@ -39,12 +39,11 @@ class Given:
         if isinstance(value, Tensor):
             return value
         assert value is not None, self.node
-        like = next((each for each in self.values if isinstance(each, Tensor)), None)
-        found = torch.from_numpy(np.ascontiguousarray(value))
-        if like is None:
-            return found
-        dtype = like.dtype if found.is_floating_point() else found.dtype
-        return found.to(device=like.device, dtype=dtype)
+        others = [each for each in self.values if isinstance(each, Tensor)]
+        found = torch.from_numpy(np.array(value))
+        floating = next((each.dtype for each in others if each.is_floating_point()), found.dtype)
+        dtype = floating if found.is_floating_point() else found.dtype
+        return found.to(device=others[0].device if others else None, dtype=dtype)
 
     def known(self, place: int) -> list[Any]:
         """The numbers at a place. Raises UserError where they depend on the images."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -27,8 +28,10 @@ def _of_batch(target: list[int], image: Tensor, batch: tuple[int, int]) -> list[
     written, runs = batch
     if not written or written == runs or not target:
         return target
-    fits = math.prod(target) == image.numel() if -1 not in target else False
-    if fits or target[0] == -1 or target[0] % written:
+    if target[0] == -1 or target[0] % written:
+        return target
+    fits = math.prod(target) == image.numel()
+    if fits or (-1 in target and target[0] == runs != written):  # computed of the batch that runs
         return target
     return [target[0] // written * runs, *target[1:]]
 
@@ -59,8 +62,13 @@ def transpose(given: Given) -> Tensor:
 
 
 def concat(given: Given) -> Tensor:
+    """One that is the same for all images, such as a class token, is repeated for those that run."""
     parts = [given.tensor(place) for place in range(len(given.values))]
-    return torch.cat(parts, given.setting("axis"))
+    axis = given.setting("axis") % parts[0].dim()
+    written, runs = given.batch
+    if axis and written == 1 and any(len(part) == runs for part in parts):
+        parts = [part.expand(runs, *part.shape[1:]) if len(part) == 1 else part for part in parts]
+    return torch.cat(parts, axis)
 
 
 def split(given: Given) -> tuple[Tensor, ...]:
@@ -101,7 +109,7 @@ def gather(given: Given) -> Tensor:
         return found.view(shape)
     if places.ndim == 0:
         return image.select(axis, int(places))
-    found = image.index_select(axis, torch.from_numpy(places.reshape(-1)).to(image.device))
+    found = image.index_select(axis, torch.from_numpy(np.array(places.reshape(-1))).to(image.device))
     return found.view(*image.shape[:axis], *places.shape, *image.shape[axis:][1:])
 
 

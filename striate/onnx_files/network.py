@@ -56,10 +56,11 @@ class OnnxNetwork(nn.Module):
         ready = _made_ready(graph)
         nodes = [node for node in graph.nodes if node.outputs[0] not in ready]
         read = [{*_behind(node, ready)} for node in nodes]
+        images = _of_images(graph)
         for node, name in zip(nodes, names(nodes, graph, ready), strict=True):
             layer = _kind(node)(node, graph, ready, shared)
             self._place(name, layer)
-            self.steps.append(Step(node, name))
+            self.steps.append(Step(node, name, bool(images.intersection(node.inputs))))
         last = {each: index for index, names_read in enumerate(read) for each in names_read}
         for index, step in enumerate(self.steps):
             step.done_with = [each for each in read[index] if last[each] == index]
@@ -90,7 +91,8 @@ class OnnxNetwork(nn.Module):
         batch = self._batches(given)
         for step in self.steps:
             layer = self.get_submodule(step.name)
-            found = layer(*[values.get(each) for each in step.node.inputs], batch=batch)
+            read = [values.get(each) for each in step.node.inputs]
+            found = layer(*read, batch=batch if step.batched else (0, 0))
             results = found if isinstance(found, tuple) else (found,)
             values |= dict(zip(step.node.outputs, results, strict=False))
             for each in step.done_with:
@@ -111,6 +113,8 @@ class Step:
 
     node: Node
     name: str
+    batched: bool
+    """Whether it reads values of images, so that its constants may have the file's batch."""
     done_with: Sequence[str] = ()
     """Values that nothing behind it reads."""
 
@@ -172,9 +176,18 @@ class Layer(nn.Module):
             tensor: Tensor = getattr(self, self.places[name])
             return tensor
         if name in self.ready:
-            found: Value = self._run(self.ready[name], given, batch)
+            found: Value = self._run(self.ready[name], given, (0, 0))  # weights have no batch
             return found
         return self.numbers[name] if name in self.numbers else given.get(name)
+
+
+def _of_images(graph: OnnxGraph) -> set[str]:
+    """The values that depend on those of the images, and have their batch then."""
+    images = {each.name for each in graph.inputs}
+    for node in graph.nodes:
+        if node.operation not in ALWAYS_KNOWN and images.intersection(node.inputs):
+            images.update(node.outputs)
+    return images
 
 
 def _made_ready(graph: OnnxGraph) -> dict[str, Node]:
