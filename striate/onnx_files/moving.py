@@ -62,7 +62,7 @@ def transpose(given: Given) -> Tensor:
 
 
 def concat(given: Given) -> Tensor:
-    """One that is the same for all images, such as a class token, is repeated for those that run."""
+    """What is the same for all images, such as a class token, is repeated for those that run."""
     parts = [given.tensor(place) for place in range(len(given.values))]
     axis = given.setting("axis") % parts[0].dim()
     written, runs = given.batch
@@ -109,7 +109,9 @@ def gather(given: Given) -> Tensor:
         return found.view(shape)
     if places.ndim == 0:
         return image.select(axis, int(places))
-    found = image.index_select(axis, torch.from_numpy(np.array(places.reshape(-1))).to(image.device))
+    found = image.index_select(
+        axis, torch.from_numpy(np.array(places.reshape(-1))).to(image.device)
+    )
     return found.view(*image.shape[:axis], *places.shape, *image.shape[axis:][1:])
 
 

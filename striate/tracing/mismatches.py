@@ -198,7 +198,8 @@ def _who(record: Record) -> str:
     theirs = type(module).__module__.startswith("torch.nn")
     if module is None or not is_leaf(module) or not (record.stopped_at or theirs):
         return f"{failed.name} in {_at(record)}"
-    shown = f"{'nn.' if theirs else ''}{kind_of(module)}({module.extra_repr()})"
+    settings = module.extra_repr()
+    shown = f"{'nn.' if theirs else ''}{kind_of(module)}{settings and f'({settings})'}"
     return f"{record.stopped_at} ({shown})" if record.stopped_at else shown
 
 

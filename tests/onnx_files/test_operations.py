@@ -55,6 +55,7 @@ def compare(path: Path, made: onnx.ModelProto, image: np.ndarray[Any, Any]) -> N
 
 
 K = {"kernel_shape": [3, 2]}
+SLICE = {"s": whole(1, -4), "e": whole(9, -1), "a": whole(2, 3), "st": whole(2, 1)}
 CASES: list[tuple[str, str, dict[str, Any], Arrays]] = [
     ("plain", "Conv", {}, {"w": given(5, 4, 3, 2), "b": given(5)}),
     ("strided", "Conv", {"strides": [2, 1], "pads": [1, 1, 1, 1]}, {"w": given(5, 4, 3, 3)}),
@@ -124,7 +125,7 @@ CASES: list[tuple[str, str, dict[str, Any], Arrays]] = [
     ("plain", "Transpose", {"perm": [0, 2, 3, 1]}, {}),
     ("no order", "Transpose", {}, {}),
     ("plain", "Unsqueeze", {}, {"axes": whole(0, -1)}),
-    ("stepped", "Slice", {}, dict(s=whole(1, -4), e=whole(9, -1), a=whole(2, 3), st=whole(2, 1))),
+    ("stepped", "Slice", {}, SLICE),
     ("one", "Gather", {"axis": 1}, {"places": np.array(2)}),
     ("several", "Gather", {"axis": 2}, {"places": np.array([[0, 5], [3, 3]])}),
     ("plain", "Expand", {}, {"to": whole(3, 1, 1, 1, 1)}),
