@@ -156,6 +156,11 @@ def read_file(path: Path) -> Source:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    if path.suffix == ".onnx":
+        raise UserError(
+            f"{path}: an ONNX file has no text, so it can be sized (striate size {path}), but here a "
+            "network is one of the zoo, a .net file or a text"
+        )
     if len(data) > MAX_BYTES:
         raise UserError(
             f"{path} is larger than {MAX_BYTES // 1_000_000} MB, which no network's text is"
