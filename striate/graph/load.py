@@ -158,8 +158,8 @@ def read_file(path: Path) -> Source:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     if path.suffix == ".onnx":
         raise UserError(
-            f"{path}: an ONNX file has no text, so it can be sized (striate size {path}), but here a "
-            "network is one of the zoo, a .net file or a text"
+            f"{path}: an ONNX file has no text, so it can be sized (striate size {path}), but here "
+            "a network is one of the zoo, a .net file or a text"
         )
     if len(data) > MAX_BYTES:
         raise UserError(
