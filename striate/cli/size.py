@@ -28,6 +28,7 @@ from striate.sizing import Ledger
 from striate.sizing.badge import to_badge
 from striate.sizing.budget import check, parse_budget
 from striate.sizing.conventions import CONVENTIONS
+from striate.sizing.ledger import MISMATCH
 from striate.sizing.memory import PRECISIONS
 from striate.sizing.page import to_html
 
@@ -123,9 +124,9 @@ def command(
     """Show every volume, weight, MAC and receptive field of a network.
 
     NET is a network of the zoo, a .net file, or the text itself; or a torch network, as
-    torchvision:NAME, timm:NAME or module.path:factory. Losses are told as warnings and what is
-    worth knowing as notes, each with its place and the fix. With OTHER, NET is compared with it:
-    totals, and the layers that were added, removed or changed.
+    torchvision:NAME, timm:NAME, module.path:factory or an ONNX file. Losses are told as warnings
+    and what is worth knowing as notes, each with its place and the fix. With OTHER, NET is compared
+    with it: totals, and the layers that were added, removed or changed.
     """
     form = _form(as_json, as_csv, as_markdown)
     if symbolic:
@@ -156,9 +157,10 @@ def command(
                 "--budget, --convention, --backward, --csv, --html and --badge are about one "
                 "network: leave OTHER out."
             )
-        _compare(
-            ledger, striate.size(other, batch=batch, input=shape, object=pixels, run=run), form
-        )
+        after = striate.size(other, batch=batch, input=shape, object=pixels, run=run)
+        _compare(ledger, after, form)
+        if not (ledger.fits and after.fits):
+            sys.exit(UserError.exit_status)
         return
     forms: dict[str, Callable[[], str]] = {
         "json": ledger.to_json,
@@ -242,3 +244,7 @@ def _compare(before: Ledger, after: Ledger, form: str) -> None:
         "table": comparison.table,
     }
     click.echo(forms[form]().rstrip("\n"))
+    for ledger in (before, after):
+        for lint in ledger.lints:
+            if lint.rule in ("stopped", MISMATCH):
+                click.echo(f"{lint.level}: {lint.shown}", err=True)

@@ -6,6 +6,8 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
+
 import striate
 
 TEXT = "input 1x28x28 -> conv3-8 -> relu -> pool2 -> fc-10"
@@ -168,3 +170,24 @@ def test_formulas_of_a_torch_network(run) -> None:
         "striate: --symbolic reads the rules of layers, so NET is a network of the zoo, a .net "
         "file or a text, and not torchvision:resnet18\n",
     )
+
+
+def test_a_comparison_with_what_does_not_fit_together_says_so(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "unfitting_nets.py").write_text(
+        "from torch import nn\n"
+        "def good(): return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))\n"
+        "def bad(): return nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(4, 8, 3))\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    good, bad = "unfitting_nets:good", "unfitting_nets:bad"
+    assert run("size", good, good, "--input", "3x16x16").status == 0
+    for pair in ((good, bad), (bad, good)):
+        outcome = run("size", *pair, "--input", "3x16x16")
+        assert outcome.status == 2
+        assert outcome.err.startswith(
+            "warning: unfitting_nets:bad is sized up to 1, where it stops: 1 (nn.Conv2d(4, 8, "
+            "kernel_size=(3, 3), stride=(1, 1))) expects 4 channels and gets 8, in 8×14×14. "
+        )
