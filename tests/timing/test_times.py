@@ -62,7 +62,7 @@ def test_a_live_network_stays_as_it_is() -> None:
 
 def test_a_large_layer_takes_most_of_the_step() -> None:
     """Which layer is slow is known of both, told from one operation's own time."""
-    times = striate.measure_time("input 3x8x8 -> conv3-4 -> relu -> conv3-512 -> gap -> fc-4")
+    times = striate.measure_time("input 3x32x32 -> conv1-64 -> relu -> conv5-256 -> gap -> fc-4")
     slowest = max(times.rows, key=lambda row: row.measured or 0)
     assert slowest.name == "conv2"
 
