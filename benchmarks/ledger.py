@@ -68,11 +68,11 @@ def truth(model: nn.Module, shape: tuple[int, ...]) -> Result:
     """What is so, by running the network."""
     step = memory.real_step(model, torch.randn(BATCH, *shape), StepSettings("sgd"))
     empty, counted = model.to("meta"), []
-    for training in (True, False):
-        images = torch.empty(1 + training, *shape, device="meta")
+    for training, batch in ((True, BATCH), (False, 1)):
+        images = torch.empty(batch, *shape, device="meta")
         with sdpa_kernel(SDPBackend.MATH), macs.Counting() as counting, torch.no_grad():
             empty.train(training)(images)
-        counted.append(counting.macs // len(images))
+        counted.append(counting.macs // batch)
     return {"macs": counted[0], "macs of evaluation": counted[1], "peak": step.peak}
 
 

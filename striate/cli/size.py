@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from striate.sizing.badge import to_badge
 from striate.sizing.budget import check, parse_budget
 from striate.sizing.conventions import CONVENTIONS
 from striate.sizing.ledger import MISMATCH
+from striate.sizing.lints.finding import Lint
 from striate.sizing.memory import PRECISIONS
 from striate.sizing.page import to_html
 
@@ -169,8 +170,7 @@ def command(
         "table": partial(ledger.table, backward=backward),
     }
     click.echo(forms[form]().rstrip("\n"))
-    for lint in ledger.lints:
-        click.echo(f"{lint.level}: {lint.shown}", err=True)
+    _tell(ledger.lints)
     _write(ledger, page, badge)
     memory = None
     if any(limit.of_step for limit in limits):
@@ -245,6 +245,9 @@ def _compare(before: Ledger, after: Ledger, form: str) -> None:
     }
     click.echo(forms[form]().rstrip("\n"))
     for ledger in (before, after):
-        for lint in ledger.lints:
-            if lint.rule in ("stopped", MISMATCH):
-                click.echo(f"{lint.level}: {lint.shown}", err=True)
+        _tell([lint for lint in ledger.lints if lint.rule in ("stopped", MISMATCH)])
+
+
+def _tell(lints: Iterable[Lint]) -> None:
+    for lint in lints:
+        click.echo(f"{lint.level}: {lint.shown}", err=True)

@@ -165,6 +165,23 @@ def test_operations_that_are_not_known_are_all_named(tmp_path: Path) -> None:
     )
 
 
+def test_functions_of_the_file_are_opened(tmp_path: Path) -> None:
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("mine", 1)]
+    twice = helper.make_function(
+        "mine", "Twice", ["x"], ["y"], [helper.make_node("Add", ["x", "x"], ["y"])], opsets[:1]
+    )
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3, 8, 8))
+        for name in ("image", "twice")
+    ]
+    node = helper.make_node("Twice", ["image"], ["twice"], domain="mine")
+    made = helper.make_graph([node], "test", values[:1], values[1:])
+    path = tmp_path / "twice.onnx"
+    onnx.save(helper.make_model(made, functions=[twice], opset_imports=opsets), str(path))
+    image = torch.randn(1, 3, 8, 8)
+    torch.testing.assert_close(striate.load_onnx(path)(image), image * 2)
+
+
 def test_the_docs_list_what_is_known() -> None:
     page = (Path(__file__).parents[2] / "docs" / "any-network.md").read_text(encoding="utf-8")
     listed = re.search(r"Known operations: ([^.]*)\.", page)
