@@ -14,6 +14,7 @@ from striate.sizing.machine import Machine, store, stored
 from striate.sizing.machine_table import table
 from striate.timing import machine as measuring
 from striate.timing import step as timing
+from striate.timing.probes import Probe, of_rates
 
 
 @pytest.fixture(autouse=True)
@@ -22,10 +23,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "striate" / "machine.json"
 
 
+def smallest_of_each_family(dtype: torch.dtype, device: str) -> list[Probe]:
+    """tests/timing measures them all."""
+    families: dict[str, Probe] = {}
+    for probe in of_rates(dtype, device):
+        families.setdefault(probe.family, probe)
+    return list(families.values())
+
+
 def test_the_figures_are_shown_and_stored(run, home: Path, monkeypatch) -> None:
     monkeypatch.setattr(measuring, "SAMPLES", 1)
     monkeypatch.setattr(measuring, "SAMPLE_SECONDS", 1e-5)
     monkeypatch.setattr(measuring, "COPIES", (2**10,))
+    monkeypatch.setattr(measuring, "of_rates", smallest_of_each_family)
     status, out, err = run("machine", "--threads", 1)
     (found,) = stored()
     assert (status, out) == (0, table(found))
