@@ -26,12 +26,18 @@ from striate.layers.linear import FullyConnected
 from striate.layers.local import LocalConv
 from striate.layers.merging import Add, Concat, Multiply
 from striate.layers.min_pooling import MinPool
-from striate.layers.normalisation import BatchNorm, LocalResponseNorm
+from striate.layers.normalisation import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
+from striate.layers.padding import Pad
 from striate.layers.pointwise import (
+    ELU,
     GELU,
     Dropout,
     Flatten,
+    HardSigmoid,
+    HardSwish,
     Identity,
+    LeakyReLU,
+    Mish,
     ReLU,
     ReLU6,
     Sigmoid,
@@ -47,7 +53,9 @@ from striate.layers.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
+from striate.layers.scaling import Scale
 from striate.layers.shuffling import Shuffle
+from striate.layers.slicing import Slice
 from striate.layers.stochastic_depth import DropPath
 from striate.layers.unpooling import Unpool
 from striate.layers.upsampling import Upsample
@@ -80,16 +88,26 @@ KINDS: tuple[type[Layer], ...] = (
     AdaptiveMaxPool,
     Upsample,
     Crop,
+    Pad,
+    Slice,
     Shuffle,
     Widen,
     BatchNorm,
+    LayerNorm,
+    GroupNorm,
     LocalResponseNorm,
+    Scale,
     ReLU,
     ReLU6,
+    LeakyReLU,
+    ELU,
     GELU,
     SiLU,
+    HardSwish,
+    Mish,
     Tanh,
     Sigmoid,
+    HardSigmoid,
     Softmax,
     Dropout,
     DropPath,

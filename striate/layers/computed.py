@@ -61,6 +61,33 @@ class UnevenConv2d(nn.Conv2d):
         return f"{super().extra_repr()}, pads={self.pads}"
 
 
+class LayerNorm2d(nn.LayerNorm):
+    """Layer normalisation of N×C×H×W over the channels of each position."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class ChannelScale(nn.Module):
+    """N×C×H×W or N×C times one learned factor for each channel."""
+
+    def __init__(self, channels: int, start: float) -> None:
+        super().__init__()
+        self.start = start
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.constant_(self.weight, self.start)
+
+    def forward(self, input: Tensor) -> Tensor:
+        weight = self.weight.to(input.dtype)
+        return input * weight.reshape(-1, *(1,) * (input.dim() - 2))
+
+    def extra_repr(self) -> str:
+        return f"{len(self.weight)}, start={self.start:g}"
+
+
 class GroupConv2d(nn.Conv2d):
     """A convolution with each stored filter in all its turns; `out_channels` counts the filters."""
 

@@ -79,6 +79,74 @@ class Sigmoid(Activation):
     summary: ClassVar[str] = "1 / (1 + exp(−x))"
 
 
+class HardSwish(Activation):
+    """`x·hardsigmoid(x)` (Howard et al. 2019, MobileNetV3, section 5.2)."""
+
+    words: ClassVar[tuple[str, ...]] = ("hardswish",)
+    torch_name: ClassVar[str] = "Hardswish"
+    example: ClassVar[str] = "hardswish"
+    summary: ClassVar[str] = "x·hardsigmoid(x)"
+
+
+class HardSigmoid(Activation):
+    """`min(max(0, x + 3), 6) / 6`: the sigmoid in straight lines (Howard et al. 2019)."""
+
+    words: ClassVar[tuple[str, ...]] = ("hardsigmoid",)
+    torch_name: ClassVar[str] = "Hardsigmoid"
+    example: ClassVar[str] = "hardsigmoid"
+    summary: ClassVar[str] = "min(max(0, x + 3), 6) / 6"
+
+
+class Mish(Activation):
+    """`x·tanh(log(1 + exp(x)))` (Misra 2019)."""
+
+    words: ClassVar[tuple[str, ...]] = ("mish",)
+    torch_name: ClassVar[str] = "Mish"
+    example: ClassVar[str] = "mish"
+    summary: ClassVar[str] = "x·tanh(log(1 + exp(x)))"
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Activation):
+    """`max(0, x) + slope·min(0, x)` (Maas et al. 2013)."""
+
+    slope: float = 0.01
+
+    words: ClassVar[tuple[str, ...]] = ("leakyrelu",)
+    number: ClassVar[str] = "slope"
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("slope", "float", "slope below zero", default=0.01, minimum=0),
+    )
+    example: ClassVar[str] = "leakyrelu0.1"
+    summary: ClassVar[str] = "max(0, x) + slope·min(0, x)"
+
+    def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
+        from torch import nn
+
+        return nn.LeakyReLU(self.slope)
+
+
+@dataclass(frozen=True)
+class ELU(Activation):
+    """`x` above zero, `alpha·(exp(x) − 1)` below (Clevert et al. 2015)."""
+
+    alpha: float = 1.0
+
+    words: ClassVar[tuple[str, ...]] = ("elu",)
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting(
+            "alpha", "float", "what is approached far below zero, negated", default=1.0, minimum=0
+        ),
+    )
+    example: ClassVar[str] = "elu"
+    summary: ClassVar[str] = "x, below zero alpha·(exp(x) − 1)"
+
+    def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
+        from torch import nn
+
+        return nn.ELU(self.alpha)
+
+
 class Softmax(Activation):
     """Exponentials over the channel axis, scaled to sum to one."""
 

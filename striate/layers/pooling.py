@@ -145,9 +145,21 @@ class MaxPool(Pool):
         )
 
 
+@dataclass(frozen=True)
 class AvgPool(MaxPool):
-    """The mean of each window, zeros of the padding included."""
+    """The mean of each window, zeros of the padding included unless `zeros` is false."""
 
+    zeros: bool = True
+
+    settings: ClassVar[tuple[Setting, ...]] = (
+        *MaxPool.settings,
+        Setting("zeros", "bool", "the padding's zeros count in the mean", default=True),
+    )
+    flags: ClassVar[dict[str, tuple[str, Value]]] = {
+        **MaxPool.flags,
+        "zeros": ("zeros", True),
+        "nozeros": ("zeros", False),
+    }
     words: ClassVar[tuple[str, ...]] = ("avgpool", "averagepool", "meanpool")
     example: ClassVar[str] = "avgpool2"
     summary: ClassVar[str] = "average pooling: window, stride"
@@ -156,7 +168,11 @@ class AvgPool(MaxPool):
         from torch import nn
 
         return nn.AvgPool2d(
-            self.kernel_size, self.step, self.torch_padding(inputs), ceil_mode=self.ceil
+            self.kernel_size,
+            self.step,
+            self.torch_padding(inputs),
+            ceil_mode=self.ceil,
+            count_include_pad=self.zeros,
         )
 
 

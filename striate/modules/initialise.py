@@ -57,8 +57,8 @@ def initialise(network: Network, seed: int | None = None) -> None:
                     _draw(weight, fans, followers[index], by_reads, generator)
                 else:
                     nn.init.zeros_(weight)
-        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            module.reset_parameters()
+        elif callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
 
 
 def _draw(

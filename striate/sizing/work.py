@@ -34,16 +34,18 @@ PASSES = {
 """How often the bytes of inputs and of outputs are moved, forwards and then backwards. docs/time.md
 says why, family by family."""
 KINDS = {
-    **dict.fromkeys(("relu", "relu6", "gap", "gmp", "upsample", "shuffle"), "copy"),
+    **dict.fromkeys(("relu", "relu6", "leakyrelu", "hardswish", "hardsigmoid"), "copy"),
+    **dict.fromkeys(("gap", "gmp", "upsample", "shuffle", "pad"), "copy"),
     **dict.fromkeys(("add", "concat"), "sum"),
-    **dict.fromkeys(("multiply", "droppath"), "gate"),
+    **dict.fromkeys(("multiply", "droppath", "scale"), "gate"),
     **dict.fromkeys(("id", "flatten"), "view"),
-    **dict.fromkeys(("gelu", "silu", "tanh", "sigmoid", "softmax", "lrn"), "smooth"),
+    **dict.fromkeys(("elu", "gelu", "silu", "mish", "tanh", "sigmoid", "softmax", "lrn"), "smooth"),
     **dict.fromkeys(("bn", "p4bn", "p4mbn"), "norm"),
+    **dict.fromkeys(("ln", "gn"), "layernorm"),
     **dict.fromkeys(("pool", "minpool"), "maxpool"),
     **dict.fromkeys(("avgpool", "l2pool"), "avgpool"),
     "dropout": "dropout",
-    "crop": "slice",
+    **dict.fromkeys(("crop", "slice"), "slice"),
 }
 """The family of each kind of the notation that multiplies no weights; of others `copy`."""
 BYTES = {"float32": 4, "bfloat16": 2}

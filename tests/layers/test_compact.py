@@ -24,6 +24,10 @@ from striate.notation import parse
         ("crop2", "crop2"),
         ("crop2 a0x1", "crop2 a0x1"),
         ("droppath.25", "droppath0.25"),
+        ("pad0 a1", "pad0 a1"),
+        ("slice2-4", "slice2-4"),
+        ("gn4", "gn4"),
+        ("leakyrelu", "leakyrelu0.01"),
     ],
 )
 def test_short_forms(text: str, short: str) -> None:

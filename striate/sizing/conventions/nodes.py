@@ -19,8 +19,13 @@ MODULES: dict[str, tuple[tuple[str, ...], str]] = {
     "fc": (("Linear",), "linear"),
     "bn": (("BatchNorm2d",), "batch_norm"),
     **dict.fromkeys(("p4bn", "p4mbn"), (("GroupBatchNorm2d", "BatchNorm2d"), "batch_norm")),
+    "ln": (("LayerNorm2d", "LayerNorm"), "layer_norm"),
+    "gn": (("GroupNorm",), "group_norm"),
+    "scale": (("ChannelScale",), "mul"),
     "lrn": (("LocalResponseNorm",), "local_response_norm"),
     "relu": (("ReLU",), "relu"),
+    "leakyrelu": (("LeakyReLU",), "leaky_relu"),
+    "elu": (("ELU",), "elu"),
     "relu6": (("ReLU6",), "hardtanh"),
     "gelu": (("GELU",), "gelu"),
     "silu": (("SiLU",), "silu"),
@@ -35,7 +40,9 @@ MODULES: dict[str, tuple[tuple[str, ...], str]] = {
     "upsample": (("Upsample",), "interpolate"),
 }
 """The module of each kind and the function in it, where a tool counts one of them."""
-_ELSEWHERE = {"conv2d": "torch", "conv_transpose2d": "torch", "bmm": "torch"}
+_OWN = ("Computed", "GroupConv2d", "GroupBatchNorm2d", "LayerNorm2d", "ChannelScale")
+"""Classes of striate's."""
+_ELSEWHERE = {"conv2d": "torch", "conv_transpose2d": "torch", "bmm": "torch", "mul": ""}
 """Functions that are not in torch.nn.functional."""
 
 
@@ -64,7 +71,9 @@ def _uses(graph: Graph, node: Node, batch: int) -> Uses:
     weights = node.layer.weights(shapes)
     products = (Product("convolution", macs, bool(weights)),) if macs else ()
     settings = _settings(node)
-    own = names[0] in ("Computed", "GroupConv2d", "GroupBatchNorm2d") or _is_uneven(node, shapes)
+    if node.kind == "ln" and len(shapes[0]) == 1:
+        names = names[1:]
+    own = names[0] in _OWN or _is_uneven(node, shapes)
     if names == ("Conv2d",) and own:
         names = ("UnevenConv2d", "Conv2d")
     home = "striate" if own else "torch.nn"
