@@ -1,0 +1,292 @@
+"""From the operations that a network was seen to do to its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
+from typing import Any, NoReturn
+
+from torch import Tensor
+
+from striate.graph import IMAGE
+from striate.layers import Flatten, Layer, Shape
+from striate.layers.shuffling import Shuffle
+from striate.layers.slicing import Slice
+from striate.tracing.record import Operation, Record, tensors
+from striate.transcribing.layouts import CHANNELS, Layout, flat, plain, shuffled
+from striate.transcribing.steps import Step, Unwritten, Value, Weight
+
+Handler = Callable[["Reader", Operation, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A parameter or buffer of the network, or a view of one."""
+
+    name: str
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Random ones and zeros, or what they become when the ones are scaled up."""
+
+    keep: float
+    """The probability of a one."""
+    scaled: bool = False
+
+
+class Reader:
+    """Follows values through a record, operation by operation."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.batch = record.image.shape[0]
+        self.input: Shape = tuple(record.image.shape[1:])
+        self.steps: list[Step] = []
+        self.values: dict[int, Value] = {}
+        self.learned: dict[int, Learned] = {}
+        self.noise: dict[int, Noise] = {}
+        self.computed: dict[int, str] = {}
+        """Weights that are made of others, with what makes them."""
+        self.lost: dict[int, str] = {}
+        """Tensors of which a part was written over, with who did it."""
+        self._sharing: dict[int, list[Tensor]] = {}
+        self._read: dict[tuple[int, Layout], int] = {}
+        for kept in (record.network.named_parameters, record.network.named_buffers):
+            for name, tensor in kept():
+                self.learned.setdefault(id(tensor), Learned(name))
+
+    def run(self, operations: Mapping[str, Handler], functions: Mapping[str, Handler]) -> None:
+        """Follow the whole record. Raises Unwritten for what has no word."""
+        self.put(self.record.image, Value(IMAGE, plain(self.batch, self.input)))
+        known = {f.start: f for f in self.record.functions if f.name in functions}
+        at = 0
+        while at < len(self.record.operations):
+            operation = self.record.operations[at]
+            if function := known.get(at):
+                given = {str(i): each for i, each in enumerate(function.arguments)}
+                found = Operation(
+                    operation.function, function.arguments, {}, function.result, operation.call
+                )
+                functions[function.name](self, found, {**given, **function.keywords})
+                at = function.end
+                continue
+            self._follow(operation, operations)
+            at += 1
+
+    def _follow(self, operation: Operation, operations: Mapping[str, Handler]) -> None:
+        read = tensors((operation.arguments, operation.keywords))
+        for tensor in read:
+            if words := self.lost.get(id(tensor)):
+                self.refuse(operation, f"reads what {words} has partly written over")
+        if any(id(tensor) in self.values for tensor in read):
+            handler = operations.get(operation.name)
+            if handler is None:
+                self.refuse(operation, f"calls {operation.name}, for which it has no word")
+            handler(self, operation, bound(operation))
+        elif any(id(tensor) in self.learned or id(tensor) in self.computed for tensor in read):
+            self._of_weights(operation, read[0])
+        else:
+            self._of_neither(operation, read)
+
+    def _of_weights(self, operation: Operation, first: Tensor) -> None:
+        """Views of weights are followed; what is calculated from them is noted."""
+        weight = self.learned.get(id(first))
+        for result in tensors(operation.result):
+            if weight and operation.name in ("t", "transpose", "permute") and first.dim() == 2:
+                self.learned[id(result)] = Learned(weight.name, not weight.transposed)
+            elif weight and operation.name in SAME_ORDER and not weight.transposed:
+                self.learned[id(result)] = weight
+            elif id(result) not in self.learned:  # a counter of batches adds to itself
+                self.computed[id(result)] = operation.name
+
+    def _of_neither(self, operation: Operation, read: Sequence[Tensor]) -> None:
+        """Noise, as dropout makes it; all else is a constant."""
+        for result in tensors(operation.result):
+            name = operation.name.rstrip("_")
+            known = self.noise.get(id(read[0])) if read else None
+            given = bound(operation)
+            number = given.get("p", given.get("other"))
+            if name == "bernoulli" and isinstance(number, float):
+                self.noise[id(result)] = Noise(number)
+            elif known and name == "div" and number == known.keep:
+                self.noise[id(result)] = Noise(known.keep, scaled=True)
+            elif known and operation.name in SAME_ORDER:
+                self.noise[id(result)] = known
+
+    def refuse(self, operation: Operation, words: str) -> NoReturn:
+        """Raise Unwritten with the place in the network."""
+        raise Unwritten(f"{operation.call.path or 'its own forward'} {words}")
+
+    def value(self, operation: Operation, tensor: Any) -> Value:
+        """What a tensor holds. Raises Unwritten for a number, a constant or a weight."""
+        if isinstance(tensor, Tensor):
+            if found := self.values.get(id(tensor)):
+                return found
+            what = "a weight" if id(tensor) in self.learned else "a constant tensor"
+            self.refuse(operation, f"calls {operation.name} with {what}")
+        self.refuse(operation, f"calls {operation.name} with the number {tensor}")
+
+    def output(self, step: int) -> Shape:
+        """The shape that a step gives for one image."""
+        return self.input if step == IMAGE else self.steps[step].output
+
+    def put(self, tensor: Any, value: Value) -> None:
+        """Say what a tensor holds."""
+        assert isinstance(tensor, Tensor)
+        self.values[id(tensor)] = value
+        self._sharing.setdefault(_storage(tensor), []).append(tensor)
+
+    def add(
+        self,
+        operation: Operation,
+        layer: Layer,
+        inputs: Sequence[int],
+        output: Shape,
+        weights: Mapping[str, Weight] | None = None,
+    ) -> int:
+        """One step more. Its index."""
+        place = operation.call.path
+        self.steps.append(Step(_tidy(layer), tuple(inputs), output, weights or {}, place))
+        return len(self.steps) - 1
+
+    def give(self, operation: Operation, layer: Layer, value: Value, layout: Layout) -> None:
+        """A step that treats every value alike: its result lies as its input does.
+
+        Where the operation writes into its input, all views of that hold what it wrote.
+        """
+        inputs = (value.step,)
+        self.give_step(
+            operation, self.add(operation, layer, inputs, self.output(value.step)), layout
+        )
+
+    def give_step(self, operation: Operation, step: int, layout: Layout) -> None:
+        """Let an operation's result be what a step gives."""
+        result = tensors(operation.result)[0]
+        before = self.values.get(id(result))
+        if before is not None:
+            self._written(operation, result, before, step)
+        self.put(result, Value(step, layout))
+
+    def _written(self, operation: Operation, result: Tensor, before: Value, step: int) -> None:
+        """Views of a tensor that was written into: those of the same values have the new ones."""
+        for other in self._sharing.get(_storage(result), ()):
+            known = self.values.get(id(other))
+            if known is None or other is result:
+                continue
+            if known.step == before.step:
+                self.values[id(other)] = Value(step, known.layout)
+            elif not self._apart(known.step, before.step):
+                self.lost[id(other)] = operation.call.path or "the network"
+
+    def _apart(self, one: int, other: int) -> bool:
+        """Whether these are slices without a channel in common."""
+        parts = [self.steps[each].layer if each != IMAGE else None for each in (one, other)]
+        first, second = parts
+        return (
+            isinstance(first, Slice)
+            and isinstance(second, Slice)
+            and (
+                first.first + first.out_channels <= second.first
+                or second.first + second.out_channels <= first.first
+            )
+        )
+
+    def image(self, operation: Operation, value: Value) -> int:
+        """The step whose N×C×H×W a tensor is; a shuffle of channels is made one."""
+        shape = self.output(value.step)
+        if value.layout == plain(self.batch, shape) and len(shape) == 3:
+            return value.step
+        if (value.step, value.layout) not in self._read:
+            layout = value.layout
+            groups = shuffled(layout[1], shape[0]) if len(layout) == 4 and len(shape) == 3 else 0
+            others = (*layout[:1], *layout[2:])
+            straight = plain(self.batch, shape)
+            if not groups or others != (*straight[:1], *straight[2:]):
+                self.refuse(operation, f"calls {operation.name} on {self._lying(value)}")
+            step = self.add(operation, Shuffle(groups), (value.step,), shape)
+            self._read[value.step, layout] = step
+        return self._read[value.step, value.layout]
+
+    def vector(self, operation: Operation, value: Value) -> int:
+        """The step whose N×C a tensor is, with a `flatten` where it is of a volume."""
+        shape = self.output(value.step)
+        if len(value.layout) != 2 or value.layout != flat(self.batch, shape):
+            self.refuse(operation, f"calls {operation.name} on {self._lying(value)}")
+        if len(shape) == 1:
+            return value.step
+        if (value.step, value.layout) not in self._read:
+            size = 1
+            for n in shape:
+                size *= n
+            step = self.add(operation, Flatten(), (value.step,), (size,))
+            self._read[value.step, value.layout] = step
+        return self._read[value.step, value.layout]
+
+    def straight(self, operation: Operation, value: Value) -> int:
+        """The step that a tensor is, as an image or as a vector."""
+        if len(value.layout) == 2:
+            return self.vector(operation, value)
+        return self.image(operation, value)
+
+    def channels_last(self, value: Value) -> bool:
+        """Whether the last axis of a tensor is its channels, all and alone."""
+        channels = self.output(value.step)[0]
+        last = value.layout[-1]
+        return [(run.axis, run.size) for run in last] == [(CHANNELS, channels)] or (
+            channels == 1 and not last
+        )
+
+    def weight(self, operation: Operation, tensor: Any, *, turned: bool = False) -> Weight:
+        """A parameter or buffer. Raises Unwritten for a weight that is computed."""
+        known = self.learned.get(id(tensor))
+        if known is None:
+            made = self.computed.get(id(tensor))
+            how = (
+                f"weights that {made} computes from others" if made else "weights that it computes"
+            )
+            self.refuse(operation, f"calls {operation.name} with {how}")
+        return Weight(known.name, known.transposed != turned)
+
+    def _lying(self, value: Value) -> str:
+        """What is wrong with the axes of a tensor, for a message."""
+        shape = self.output(value.step)
+        if len(shape) == 1:
+            return f"a vector of {shape[0]} values that is given other axes"
+        return f"a volume whose axes it has rearranged ({_axes(value.layout)})"
+
+
+def _axes(layout: Layout) -> str:
+    """`N, H·W, C`: the axes of a tensor in the letters of NCHW."""
+    return ", ".join("·".join("NCHW*"[run.axis] for run in axis) or "1" for axis in layout)
+
+
+def _tidy(layer: Layer) -> Layer:
+    """A layer with the numbers that a text has: 0.1 for what 1 - 0.9 is."""
+    if not is_dataclass(layer):
+        return layer
+    numbers = {name: each for name, each in vars(layer).items() if isinstance(each, float)}
+    return replace(layer, **{name: float(f"{each:.10g}") for name, each in numbers.items()})
+
+
+SAME_ORDER = (
+    *("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "detach", "alias", "flatten"),
+    *("clone", "_to_copy", "contiguous", "lift_fresh"),
+)
+"""Operations that give the same values in the same order."""
+
+
+def bound(operation: Operation) -> dict[str, Any]:
+    """The arguments of an operation by the names of its schema, defaults included."""
+    found: dict[str, Any] = {}
+    for place, argument in enumerate(operation.function._schema.arguments):
+        if place < len(operation.arguments):
+            found[argument.name] = operation.arguments[place]
+        else:
+            found[argument.name] = operation.keywords.get(argument.name, argument.default_value)
+    return found
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
