@@ -23,7 +23,7 @@ def convolution(reader: Reader, operation: Operation, given: dict[str, Any]) -> 
     value = reader.value(operation, given["input"])
     weight = given["weight"]
     if weight.dim() != 4:
-        reader.refuse(operation, f"convolves along {weight.dim() - 2} axes, not along two")
+        raise reader.unwritten(operation, f"convolves along {weight.dim() - 2} axes, not along two")
     weights = {"weight": reader.weight(operation, weight)}
     if given["bias"] is not None:
         weights["bias"] = reader.weight(operation, given["bias"])
@@ -64,7 +64,7 @@ def _vector_under(reader: Reader, operation: Operation, value: Value) -> int:
     if tuple(axis for axis in value.layout if axis) != tuple(
         axis for axis in plain(reader.batch, reader.output(value.step)) if axis
     ):
-        reader.image(operation, value)  # refuses, and says how its axes lie
+        raise reader.misplaced(operation, value)
     return value.step
 
 
@@ -116,7 +116,7 @@ def _transposed(
 def addmm(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     """A matrix times values, plus a bias."""
     if given["beta"] != 1 or given["alpha"] != 1:
-        reader.refuse(operation, "weighs the terms of addmm")
+        raise reader.unwritten(operation, "weighs the terms of addmm")
     weights = {"bias": reader.weight(operation, given["self"])}
     _matrix(reader, operation, given["mat1"], given["mat2"], weights)
 
@@ -139,7 +139,7 @@ def _matrix(
         reader.put(operation.result, Value(step, plain(reader.batch, (out,))))
         return
     if not reader.channels_last(value) or len(shape) != 3:
-        reader.vector(operation, value)  # refuses, and says how its axes lie
+        raise reader.misplaced(operation, value)
     step = reader.add(
         operation, Conv((1, 1), out, bias=bias), (value.step,), (out, *shape[1:]), weights
     )
@@ -155,7 +155,9 @@ def batch_norm(reader: Reader, operation: Operation, given: dict[str, Any]) -> N
         "running_var": "running_var",
     }
     if any(given.get(name) is None for name in names):
-        reader.refuse(operation, "normalises without learned scale and shift or kept statistics")
+        raise reader.unwritten(
+            operation, "normalises without learned scale and shift or kept statistics"
+        )
     weights = {ours: reader.weight(operation, given[name]) for name, ours in names.items()}
     value = reader.value(operation, given["input"])
     step = reader.straight(operation, value)
@@ -169,7 +171,9 @@ def layer_norm(reader: Reader, operation: Operation, given: dict[str, Any]) -> N
     """Layer normalisation over the channels of each position."""
     value = reader.value(operation, given["input"])
     if len(given["normalized_shape"]) != 1 or not reader.channels_last(value):
-        reader.refuse(operation, "normalises layers over more than the channels of a position")
+        raise reader.unwritten(
+            operation, "normalises layers over more than the channels of a position"
+        )
     _normalised(reader, operation, given, value, LayerNorm(given["eps"]))
 
 
@@ -186,7 +190,7 @@ def _normalised(
     reader: Reader, operation: Operation, given: dict[str, Any], value: Value, layer: Layer
 ) -> None:
     if given["weight"] is None or given["bias"] is None:
-        reader.refuse(operation, "normalises without learned scale and shift")
+        raise reader.unwritten(operation, "normalises without learned scale and shift")
     weights = {name: reader.weight(operation, given[name]) for name in ("weight", "bias")}
     shape: Shape = reader.output(value.step)
     step = reader.add(operation, layer, (value.step,), shape, weights)

@@ -30,7 +30,7 @@ def reshape(reader: Reader, operation: Operation, given: dict[str, Any]) -> None
     layout = reshaped(value.layout, tuple(operation.result.shape))
     if layout is None:
         sizes = "×".join(map(str, operation.result.shape))
-        reader.refuse(operation, f"cuts its axes across, into {sizes}")
+        raise reader.unwritten(operation, f"cuts its axes across, into {sizes}")
     reader.put(operation.result, Value(value.step, layout))
 
 
@@ -65,7 +65,7 @@ def restride(reader: Reader, operation: Operation, given: dict[str, Any]) -> Non
     """`as_strided_` to the shape that a tensor has: another order in memory alone."""
     tensor = operation.arguments[0]
     if tuple(given["size"]) != tuple(tensor.shape):
-        reader.refuse(operation, "calls as_strided_, for which it has no word")
+        raise reader.unwritten(operation, "calls as_strided_, for which it has no word")
 
 
 def constant(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
@@ -81,10 +81,12 @@ def cat(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     rank = operation.result.dim()
     axis = given["dim"] % rank
     if all(reader.channels_last(each) and axis == rank - 1 for each in values) and rank == 4:
-        reader.refuse(operation, "joins volumes whose channels stand last")
+        raise reader.unwritten(operation, "joins volumes whose channels stand last")
     steps = [reader.straight(operation, each) for each in values]
     if axis != 1:
-        reader.refuse(operation, f"joins tensors along axis {axis}, not along their channels")
+        raise reader.unwritten(
+            operation, f"joins tensors along axis {axis}, not along their channels"
+        )
     channels = sum(reader.output(step)[0] for step in steps)
     shape = channels, *reader.output(steps[0])[1:]
     step = reader.add(operation, Concat(), steps, shape)
@@ -110,7 +112,7 @@ def slice_(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     value = reader.value(operation, tensor)
     axis = given["dim"] % tensor.dim()
     if given["step"] != 1:
-        reader.refuse(operation, f"takes one of every {given['step']} along axis {axis}")
+        raise reader.unwritten(operation, f"takes one of every {given['step']} along axis {axis}")
     size = tensor.shape[axis]
     start = given["start"] or 0
     start = min(size, start + size if start < 0 else start)
@@ -150,7 +152,7 @@ def _part(
         layer = Crop(before, after)
         shape = (channels, count, width) if axis == HEIGHT else (channels, height, count)
     else:
-        reader.refuse(operation, "takes some of the images of a batch")
+        raise reader.unwritten(operation, "takes some of the images of a batch")
     found = reader.add(operation, layer, (step,), shape)
     reader.put(result, Value(found, tuple(map(whole, range(4), result.shape))))
 
@@ -162,14 +164,16 @@ def pad(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     sides = [*given["pad"], 0, 0, 0, 0, 0, 0][:8]
     left, right, top, bottom, front, back = sides[:6]
     if given["value"] not in (0, None) or any(sides[6:]) or front:
-        reader.refuse(operation, "pads with other values than zeros, or in front of the channels")
+        raise reader.unwritten(
+            operation, "pads with other values than zeros, or in front of the channels"
+        )
     layers: list[tuple[Layer, tuple[int, ...]]] = []
     if back:
         layers.append((Widen(channels + back), (channels + back, height, width)))
         channels += back
     size = (height + top + bottom, width + left + right)
     if min(top, left, bottom, right) < 0 < max(top, left, bottom, right):
-        reader.refuse(operation, "pads some sides and crops others at once")
+        raise reader.unwritten(operation, "pads some sides and crops others at once")
     if any((top, left, bottom, right)):
         before, after = (abs(top), abs(left)), (abs(bottom), abs(right))
         kind = Crop if min(top, left, bottom, right) < 0 else Pad

@@ -67,7 +67,9 @@ def _function(reader: Reader, operation: Operation, given: dict[str, Any]) -> La
     numbers = [
         f"{key}={each}" for key, each in given.items() if isinstance(each, int | float | str)
     ]
-    reader.refuse(operation, f"calls {name} with {', '.join(numbers)}, for which it has no word")
+    raise reader.unwritten(
+        operation, f"calls {name} with {', '.join(numbers)}, for which it has no word"
+    )
 
 
 def softmax(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
@@ -75,7 +77,7 @@ def softmax(reader: Reader, operation: Operation, given: dict[str, Any]) -> None
     value = reader.value(operation, operation.arguments[0])
     axis = value.layout[given["dim"]]
     if axis != whole(CHANNELS, reader.output(value.step)[0]):
-        reader.refuse(operation, "takes a softmax over another axis than the channels")
+        raise reader.unwritten(operation, "takes a softmax over another axis than the channels")
     reader.give(operation, Softmax(), value, value.layout)
 
 
@@ -87,13 +89,16 @@ def dropout(reader: Reader, operation: Operation, given: dict[str, Any]) -> None
 
 def add(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     """A sum of two volumes of one shape."""
+    if isinstance(given["other"], int | float) and given["other"] == 0:
+        reader.put(operation.result, reader.value(operation, given["self"]))
+        return
     if given["alpha"] != 1:
-        reader.refuse(operation, f"adds {given['alpha']} times a volume")
+        raise reader.unwritten(operation, f"adds {given['alpha']} times a volume")
     one, other = (reader.value(operation, given[name]) for name in ("self", "other"))
     layout, steps = _met(reader, operation, one, other)
     shape = reader.output(steps[0])
     if reader.output(steps[1]) != shape:
-        reader.refuse(operation, "adds volumes of two shapes")
+        raise reader.unwritten(operation, "adds volumes of two shapes")
     reader.give_step(operation, reader.add(operation, Add(), steps, shape), layout)
 
 
@@ -122,13 +127,13 @@ def _masked(
     """Dropout of values, or of whole images."""
     p = 1 - noise.keep
     if not noise.scaled and p:
-        reader.refuse(operation, "drops values without scaling up the others")
+        raise reader.unwritten(operation, "drops values without scaling up the others")
     if mask == sizes:
         layer: Layer = Dropout(p)
     elif mask == (reader.batch, *(1,) * (len(sizes) - 1)):
         layer = DropPath(p)
     else:
-        reader.refuse(operation, f"drops parts of the shape {'×'.join(map(str, mask))}")
+        raise reader.unwritten(operation, f"drops parts of the shape {'×'.join(map(str, mask))}")
     reader.give(operation, layer, value, value.layout)
 
 
@@ -139,7 +144,7 @@ def _scaled(reader: Reader, operation: Operation, value: Value, factors: Any) ->
     channels = whole(CHANNELS, shape[0])
     places = [axis for axis, n in enumerate(sizes) if n > 1]
     if [value.layout[axis] for axis in places] != [channels] * (shape[0] > 1):
-        reader.refuse(operation, "multiplies with other weights than one for each channel")
+        raise reader.unwritten(operation, "multiplies with other weights than one for each channel")
     weights = {"weight": reader.weight(operation, factors)}
     step = reader.add(operation, Scale(), (value.step,), shape, weights)
     reader.give_step(operation, step, value.layout)
@@ -167,7 +172,7 @@ def _met(
             return one.layout, (one.step, other.step)
     steps = reader.straight(operation, one), reader.straight(operation, other)
     if len(one.layout) != len(other.layout):
-        reader.refuse(operation, f"calls {operation.name} on a volume and a vector")
+        raise reader.unwritten(operation, f"calls {operation.name} on a volume and a vector")
     sizes = (reader.batch, *reader.output(steps[0]))
     return tuple(map(whole, range(rank), (*sizes, 1, 1))), steps
 

@@ -23,14 +23,14 @@ from striate.transcribing.steps import Value
 def max_pool(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     """Max pooling."""
     if any(step != 1 for step in given["dilation"]):
-        reader.refuse(operation, f"pools with a dilation of {given['dilation']}")
+        raise reader.unwritten(operation, f"pools with a dilation of {given['dilation']}")
     _pooled(reader, operation, MaxPool(*_window(given), ceil=given["ceil_mode"]))
 
 
 def avg_pool(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     """Average pooling."""
     if given["divisor_override"] is not None:
-        reader.refuse(operation, "divides the sums of a pool by a number of its own")
+        raise reader.unwritten(operation, "divides the sums of a pool by a number of its own")
     kernel, stride, padding = _window(given)
     zeros = bool(given["count_include_pad"]) or padding == "valid"
     _pooled(reader, operation, AvgPool(kernel, stride, padding, given["ceil_mode"], zeros))
@@ -81,7 +81,9 @@ def over_axes(reader: Reader, operation: Operation, given: dict[str, Any]) -> No
         or any(run.axis not in spatial for run in gone)
         or any(run.axis in spatial for run in left)
     ):
-        reader.refuse(operation, f"takes the {operation.name} over other axes than all positions")
+        raise reader.unwritten(
+            operation, f"takes the {operation.name} over other axes than all positions"
+        )
     layer = GlobalAvgPool() if operation.name == "mean" else GlobalMaxPool()
     step = reader.add(operation, layer, (value.step,), (shape[0], 1, 1))
     kept = [() if axis in taken else value.layout[axis] for axis in range(rank)]
@@ -98,9 +100,9 @@ def upsample(reader: Reader, operation: Operation, given: dict[str, Any]) -> Non
     factors = tuple(m // n for m, n in zip(larger, size, strict=True))
     if any(n * f != m for n, f, m in zip(size, factors, larger, strict=True)):
         sizes = f"{size[0]}×{size[1]} to {larger[0]}×{larger[1]}"
-        reader.refuse(operation, f"enlarges {sizes}, which is by no whole factor")
+        raise reader.unwritten(operation, f"enlarges {sizes}, which is by no whole factor")
     if given.get("align_corners"):
-        reader.refuse(operation, "enlarges with align_corners")
+        raise reader.unwritten(operation, "enlarges with align_corners")
     layer = Upsample((factors[0], factors[1]), bilinear="bilinear" in operation.name)
     found = reader.add(operation, layer, (step,), (channels, *larger))
     reader.put(operation.result, Value(found, plain(reader.batch, (channels, *larger))))

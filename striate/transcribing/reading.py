@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
-from typing import Any, NoReturn
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from torch import Tensor
 
 from striate.graph import IMAGE
-from striate.layers import Flatten, Layer, Shape
+from striate.layers import Layer, Shape, product
+from striate.layers.pointwise import Flatten
 from striate.layers.shuffling import Shuffle
 from striate.layers.slicing import Slice
 from striate.tracing.record import Operation, Record, tensors
@@ -79,11 +80,11 @@ class Reader:
         read = tensors((operation.arguments, operation.keywords))
         for tensor in read:
             if words := self.lost.get(id(tensor)):
-                self.refuse(operation, f"reads what {words} has partly written over")
+                raise self.unwritten(operation, f"reads what {words} has partly written over")
         if any(id(tensor) in self.values for tensor in read):
             handler = operations.get(operation.name)
             if handler is None:
-                self.refuse(operation, f"calls {operation.name}, for which it has no word")
+                raise self.unwritten(operation, f"calls {operation.name}, for which it has no word")
             handler(self, operation, bound(operation))
         elif any(id(tensor) in self.learned or id(tensor) in self.computed for tensor in read):
             self._of_weights(operation, read[0])
@@ -115,18 +116,29 @@ class Reader:
             elif known and operation.name in SAME_ORDER:
                 self.noise[id(result)] = known
 
-    def refuse(self, operation: Operation, words: str) -> NoReturn:
-        """Raise Unwritten with the place in the network."""
-        raise Unwritten(f"{operation.call.path or 'its own forward'} {words}")
+    def unwritten(self, operation: Operation, words: str) -> Unwritten:
+        """What cannot be said, with its place in the network."""
+        return Unwritten(f"{operation.call.path or 'its own forward'} {words}")
+
+    def misplaced(self, operation: Operation, value: Value) -> Unwritten:
+        """The same of a tensor whose axes are not those that an operation of a text takes."""
+        shape = self.output(value.step)
+        lying = (
+            f"a vector of {shape[0]} values that it has given other axes"
+            if len(shape) == 1
+            else f"a volume whose axes it has rearranged ({_axes(value.layout)})"
+        )
+        return self.unwritten(operation, f"calls {operation.name} on {lying}")
 
     def value(self, operation: Operation, tensor: Any) -> Value:
         """What a tensor holds. Raises Unwritten for a number, a constant or a weight."""
-        if isinstance(tensor, Tensor):
-            if found := self.values.get(id(tensor)):
-                return found
-            what = "a weight" if id(tensor) in self.learned else "a constant tensor"
-            self.refuse(operation, f"calls {operation.name} with {what}")
-        self.refuse(operation, f"calls {operation.name} with the number {tensor}")
+        found = self.values.get(id(tensor))
+        if found is None:
+            what = f"the number {tensor}"
+            if isinstance(tensor, Tensor):
+                what = "a weight" if id(tensor) in self.learned else "a constant tensor"
+            raise self.unwritten(operation, f"calls {operation.name} with {what}")
+        return found
 
     def output(self, step: int) -> Shape:
         """The shape that a step gives for one image."""
@@ -204,7 +216,7 @@ class Reader:
             others = (*layout[:1], *layout[2:])
             straight = plain(self.batch, shape)
             if not groups or others != (*straight[:1], *straight[2:]):
-                self.refuse(operation, f"calls {operation.name} on {self._lying(value)}")
+                raise self.misplaced(operation, value)
             step = self.add(operation, Shuffle(groups), (value.step,), shape)
             self._read[value.step, layout] = step
         return self._read[value.step, value.layout]
@@ -213,14 +225,11 @@ class Reader:
         """The step whose N×C a tensor is, with a `flatten` where it is of a volume."""
         shape = self.output(value.step)
         if len(value.layout) != 2 or value.layout != flat(self.batch, shape):
-            self.refuse(operation, f"calls {operation.name} on {self._lying(value)}")
+            raise self.misplaced(operation, value)
         if len(shape) == 1:
             return value.step
         if (value.step, value.layout) not in self._read:
-            size = 1
-            for n in shape:
-                size *= n
-            step = self.add(operation, Flatten(), (value.step,), (size,))
+            step = self.add(operation, Flatten(), (value.step,), (product(shape),))
             self._read[value.step, value.layout] = step
         return self._read[value.step, value.layout]
 
@@ -246,15 +255,8 @@ class Reader:
             how = (
                 f"weights that {made} computes from others" if made else "weights that it computes"
             )
-            self.refuse(operation, f"calls {operation.name} with {how}")
+            raise self.unwritten(operation, f"calls {operation.name} with {how}")
         return Weight(known.name, known.transposed != turned)
-
-    def _lying(self, value: Value) -> str:
-        """What is wrong with the axes of a tensor, for a message."""
-        shape = self.output(value.step)
-        if len(shape) == 1:
-            return f"a vector of {shape[0]} values that is given other axes"
-        return f"a volume whose axes it has rearranged ({_axes(value.layout)})"
 
 
 def _axes(layout: Layout) -> str:
@@ -264,10 +266,12 @@ def _axes(layout: Layout) -> str:
 
 def _tidy(layer: Layer) -> Layer:
     """A layer with the numbers that a text has: 0.1 for what 1 - 0.9 is."""
-    if not is_dataclass(layer):
-        return layer
-    numbers = {name: each for name, each in vars(layer).items() if isinstance(each, float)}
-    return replace(layer, **{name: float(f"{each:.10g}") for name, each in numbers.items()})
+    numbers = {
+        field.name: float(f"{number:.10g}")
+        for field in fields(layer)
+        if isinstance(number := getattr(layer, field.name), float)
+    }
+    return replace(layer, **numbers) if numbers else layer
 
 
 SAME_ORDER = (

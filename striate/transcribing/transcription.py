@@ -151,7 +151,7 @@ def _identifier(name: str) -> str:
 
 
 def _weights(graph: Graph, steps: Steps, tree: Tree) -> dict[str, Weight]:
-    """Where each weight of the graph's module comes from; the graph's nodes are the tree's steps."""
+    """Where each weight of the graph's module comes from: its nodes are the tree's steps."""
     order = [step for step in tree.order if step >= 0]
     nodes = [node for node in graph if node.kind not in ("id", *_JOINS)]
     own = [step for step in order if steps.steps[step].layer.kind not in _JOINS]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import MISSING, fields
 
 from striate.graph import IMAGE
-from striate.layers import Identity, Layer, Value
+from striate.layers import Layer, Value
+from striate.layers.pointwise import Identity
 from striate.notation import print_network
 from striate.notation.tree import (
     Again,
@@ -71,7 +72,7 @@ class _Writer:
 def item_of(layer: Layer) -> LayerItem:
     """A layer as a text has it: the settings that are not what they would be anyway."""
     kind = type(layer)
-    usual = {f.name: f.default for f in fields(layer)}  # type: ignore[arg-type]
+    usual = {f.name: f.default for f in fields(layer)}
     arguments = []
     for setting in kind.settings:
         value = getattr(layer, setting.name)
