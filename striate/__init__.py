@@ -11,19 +11,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from striate.api import train
-    from striate.drawing import draw, draw_steps
     from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
-    from striate.graph import load_graph
     from striate.ledgers import largest_batch, memory, saved_bytes, size, step_time, verify
     from striate.modules import load_published
-    from striate.modules.build import build
+    from striate.networks import build, draw, draw_steps, load_graph, symbolic
     from striate.notation import parse, print_network
     from striate.onnx_files import load_onnx
     from striate.patterns import pattern
     from striate.sizing.compare import compare
     from striate.sizing.memory import StepSettings
-    from striate.sizing.symbolic import symbolic
     from striate.timing.machine import machine
     from striate.timing.times import measure_time
     from striate.tracing.timeline import draw_memory
@@ -40,13 +37,13 @@ _HOMES = {
     "StepSettings": "striate.sizing.memory",
     "StriateError": "striate.errors",
     "UserError": "striate.errors",
-    "build": "striate.modules",
+    "build": "striate.networks",
     "compare": "striate.sizing.compare",
-    "draw": "striate.drawing",
+    "draw": "striate.networks",
     "draw_memory": "striate.tracing.timeline",
-    "draw_steps": "striate.drawing",
+    "draw_steps": "striate.networks",
     "largest_batch": "striate.ledgers",
-    "load_graph": "striate.graph",
+    "load_graph": "striate.networks",
     "load_onnx": "striate.onnx_files",
     "load_published": "striate.modules",
     "machine": "striate.timing.machine",
@@ -60,7 +57,7 @@ _HOMES = {
     "saved_bytes": "striate.ledgers",
     "size": "striate.ledgers",
     "step_time": "striate.ledgers",
-    "symbolic": "striate.sizing.symbolic",
+    "symbolic": "striate.networks",
     "test": "striate.training.testing",
     "train": "striate.api",
     "verify": "striate.ledgers",

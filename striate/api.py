@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from striate.errors import InterruptedRunError, UserError
 from striate.files import write_whole
 from striate.layers import Shape
+from striate.networks import text_and_weights
 from striate.seeing import write_report
 from striate.source import Source
 from striate.training.progress import Display
@@ -17,6 +18,9 @@ from striate.training.run import Run, finish
 from striate.training.settings import Wishes
 from striate.training.testing import TestResult, test_part
 from striate.training.train import Outcome, fit
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TEST = "test.json"
 
@@ -41,7 +45,7 @@ class TrainResult:
 
 
 def train(
-    network: str | Path | Source,
+    network: str | Path | Source | nn.Module,
     data: str,
     *,
     output: Path | None = None,
@@ -61,19 +65,22 @@ def train(
 ) -> TrainResult:
     """Train a network on pictures, test it once on those held out, and write the run's report.
 
-    `network` is a name of the zoo, a file, or a text; `data` a folder of class folders or a
-    built-in set. The network's input and number of classes follow the data. Exactly one of
-    `epochs` and `seconds` (of training time alone) may say how long. `input` is C×H×W. What is
-    written is described in docs/runs.md.
+    `network` is a name of the zoo, a file, a text, or any other that `load_graph` takes; a live
+    torch network and one in an ONNX file start from the weights that they have. `data` is a folder
+    of class folders or a built-in set. The network's input and number of classes follow the data.
+    Exactly one of `epochs` and `seconds` (of training time alone) may say how long. `input` is
+    C×H×W. What is written is described in docs/runs.md.
 
     Raises UserError for a mistake in any of these, before training; StriateError when the training
     diverges. A KeyboardInterrupt ends it early with the best weights kept; one during the test or
     the report raises InterruptedRunError.
     """
+    source, weights = text_and_weights(network, input=input)
     outcome = fit(
-        network,
+        source,
         data,
         Wishes(recipe, epochs, seconds, batch, lr, seed, device, precision),
+        weights=weights,
         output=output,
         input=input,
         root=root,

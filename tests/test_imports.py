@@ -26,7 +26,9 @@ LEVELS = (
     ("patterns",),
     ("modules", "onnx_files"),
     ("tracing",),
+    ("transcribing",),
     ("ledgers",),
+    ("networks",),
     ("catalogue",),
     ("data",),
     ("equalities",),
@@ -51,6 +53,7 @@ LIGHT = (
     "drawing",
     "patterns",
     "ledgers",
+    "networks",
     "cli",
 )
 """Parts that import nothing heavy when they are imported."""

@@ -43,7 +43,8 @@ def command(
 ) -> None:
     """Draw a network as SVG, PNG or text, or one layer's arithmetic step by step.
 
-    NET is a network of the zoo, a .net file, or the text itself. Without -o the text drawing is
+    NET is a network of the zoo, a .net file, a run, the text itself; or a torch network:
+    torchvision:NAME, timm:NAME, module.path:factory, an ONNX file. Without -o the text drawing is
     printed.
     """
     graph = striate.load_graph(network, input=shape)

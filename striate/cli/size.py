@@ -23,7 +23,6 @@ from striate.cli.parameters import (
 from striate.errors import UserError
 from striate.files import write_whole
 from striate.layers import Shape
-from striate.ledgers import names_torch
 from striate.sizing import Ledger
 from striate.sizing.badge import to_badge
 from striate.sizing.budget import check, parse_budget
@@ -194,11 +193,6 @@ def _refuse_others(names: tuple[str, ...], message: str) -> None:
 
 
 def _symbolic(network: str, shape: Shape | None, form: str) -> None:
-    if names_torch(network):
-        raise UserError(
-            "--symbolic reads the rules of layers, so NET is a network of the zoo, a .net "
-            f"file or a text, and not {network}"
-        )
     sizes = striate.symbolic(network, input=shape)
     click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
 

@@ -32,6 +32,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
     epilog=examples(
         "striate train lenet5 mnist --download --seconds 30",
         "striate train examples/digits.net digits",
+        "striate train torchvision:shufflenet_v2_x0_5 photos/ --input 3x96x96",
         "striate train quick photos/ --input 3x96x96 --epochs 20 -o runs/photos",
     ),
 )
@@ -81,7 +82,9 @@ def command(
 ) -> None:
     """Train a network on images.
 
-    NET is a network of the zoo, a .net file, or the text itself. DATA is a folder with one folder
+    NET is a network of the zoo, a .net file, the text itself; or a torch network:
+    torchvision:NAME, timm:NAME, module.path:factory, an ONNX file, of which the last two start
+    from the weights that they have. DATA is a folder with one folder
     of pictures for each class (or with those in train, val and test), or one of digits, mnist,
     fashion-mnist, cifar10, cifar100. Ctrl-C ends the training early and keeps the best weights.
     """

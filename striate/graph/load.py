@@ -105,11 +105,6 @@ def _is_path(text: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    library, _, network = name.partition(":")
-    if library.lower() in ("timm", "torchvision"):
-        near = _near(network)
-        instead = f" Did you mean {near[0]}, of the zoo?" if near else " striate zoo lists some."
-        return f"{_without_text(name, 'a torch network')}.{instead}"
     if _is_path(name) or "/" in name:
         return f"{name}: there is no such file{_near_files(Path(name))}"
     near = _near(name)
@@ -118,13 +113,6 @@ def _unknown(name: str) -> str:
         f"unknown network {name!r}.{guess} The zoo has {', '.join(zoo.names())}; "
         "a file's path or a text such as 'input 3x32x32 -> conv3-16 -> relu -> gap -> fc-10' "
         "is also a network"
-    )
-
-
-def _without_text(name: str, what: str) -> str:
-    return (
-        f"{name}: {what} has no text, so it can be sized (striate size {name}), but here a network "
-        "is one of the zoo, a .net file or a text"
     )
 
 
@@ -160,8 +148,6 @@ def read_file(path: Path) -> Source:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    if path.suffix == ".onnx":
-        raise UserError(_without_text(str(path), "an ONNX file"))
     if len(data) > MAX_BYTES:
         raise UserError(
             f"{path} is larger than {MAX_BYTES // 1_000_000} MB, which no network's text is"

@@ -45,8 +45,9 @@ def find(what: str | Path, *, real: bool = False) -> Found:
     inputs, these are its own. Raises UserError when there is no
     such network or package, StriateError when the user's code fails.
     """
-    if isinstance(what, Path) or what.strip().endswith(ONNX):
-        return _of_file(Path(what) if isinstance(what, Path) else Path(what.strip()))
+    if names_file(what):
+        return _of_file(Path(what) if isinstance(what, Path) else Path(what.strip()), real)
+    assert isinstance(what, str)
     library, _, name = what.strip().partition(":")
     makers = {"timm": _timm, "torchvision": _torchvision}
     if library not in makers:
@@ -55,18 +56,26 @@ def find(what: str | Path, *, real: bool = False) -> Found:
         return makers[library](library, name)
 
 
-def locate(what: object) -> Found:
-    """The network that a name stands for, or a live one. Raises UserError as `find` does."""
+def locate(what: object, *, weights: bool = False) -> Found:
+    """The network that a name stands for, or a live one. Raises UserError as `find` does.
+
+    With `weights` those of an ONNX file are read too.
+    """
     if isinstance(what, nn.Module):
         return Found(what, type(what).__name__, input_of(what))
     if isinstance(what, str | Path):
-        return find(what)
+        return find(what, real=weights and names_file(what))
     raise UserError(f"a network is a text, a path, a graph or a torch.nn.Module, not {what!r}")
 
 
-def _of_file(path: Path) -> Found:
-    """The network in an ONNX file, without its weights' values."""
-    model = OnnxNetwork(path, read(path))
+def names_file(what: str | Path) -> bool:
+    """Whether this is an ONNX file's path."""
+    return isinstance(what, Path) or what.strip().endswith(ONNX)
+
+
+def _of_file(path: Path, real: bool) -> Found:
+    """The network in an ONNX file, with its weights' values or without."""
+    model = OnnxNetwork(path, read(path, values=real))
     return Found(model, path.stem, model.image)
 
 

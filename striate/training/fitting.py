@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from striate.data import Preprocess, native_shape
 from striate.errors import Problem, ShapeError, UserError
 from striate.graph import Graph, load_graph
 from striate.graph.adapt import adapt
 from striate.layers import Shape, product, show
+from striate.modules import Network
 from striate.source import Source
 
 
@@ -48,6 +53,21 @@ def fit_to_data(source: Source, input: Shape, classes: int) -> tuple[Source, str
     _require_scores(load_graph(adapted), classes)
     changed = before[0] != classes
     return adapted, f"{classes} classes in place of {before[0]}" if changed else ""
+
+
+def start_from(network: Network, weights: Mapping[str, Tensor]) -> str:
+    """Give a network these first weights, where their shapes fit, and a notice of what has others.
+
+    The last layer has others where the number of classes changed.
+    """
+    if not weights:
+        return ""
+    own = network.state_dict()
+    fitting = {name: each for name, each in weights.items() if own[name].shape == each.shape}
+    network.load_state_dict(fitting, strict=False)
+    fresh = dict.fromkeys(name.rpartition(".")[0] for name in weights if name not in fitting)
+    others = f"; those of {', '.join(fresh)} are new" if fresh else ""
+    return f"training starts from the network's own weights{others}"
 
 
 def _require_scores(graph: Graph, classes: int) -> None:

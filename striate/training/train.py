@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -22,7 +22,7 @@ from striate.modules import Network, build
 from striate.source import Source
 from striate.training.clock import Row
 from striate.training.device import Machine, choose_machine, keep_large_blocks
-from striate.training.fitting import choose_input, fit_to_data, preprocess_for
+from striate.training.fitting import choose_input, fit_to_data, preprocess_for, start_from
 from striate.training.interrupts import interruptible
 from striate.training.loop import Trained, Watcher, train_network
 from striate.training.prepare import ends_in_softmax
@@ -65,6 +65,7 @@ def fit(
     data: str,
     wishes: Wishes = NO_WISHES,
     *,
+    weights: Mapping[str, Tensor] | None = None,
     output: Path | None = None,
     input: Shape | None = None,
     root: Path | None = None,
@@ -74,9 +75,10 @@ def fit(
 ) -> Outcome:
     """Train a network on the pictures of a data set and write its run folder.
 
-    Arguments as of `striate train`. Raises UserError for a network, data, settings or a folder
-    that cannot be used, before the folder is made; StriateError when the training diverges. Ctrl-C
-    and SIGTERM end the training with the best weights written. A folder without weights is removed.
+    Arguments as of `striate train`; `weights` are those to start from. Raises UserError for a
+    network, data, settings or a folder that cannot be used, before the folder is made; StriateError
+    when the training diverges. Ctrl-C and SIGTERM end the training with the best weights written. A
+    folder without weights is removed.
     """
     display = display or Display()
     keep_large_blocks()
@@ -99,10 +101,12 @@ def fit(
     )
     adapted, classes_changed = fit_to_data(source, shape, len(pictures.classes))
     module = build(adapted, seed=wishes.seed)
+    own_weights = start_from(module, weights or {})
     normalised = any(node.kind == "bn" for node in module.graph)
     settings = choose(len(pictures.train), shape, normalised, wishes)
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
-    notices = tuple(filter(None, (resized, classes_changed, softmax, *pictures.notices)))
+    told = (resized, classes_changed, own_weights, softmax, *pictures.notices)
+    notices = tuple(filter(None, told))
     record = Record(
         network=source.stem,
         data=data,

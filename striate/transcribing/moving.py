@@ -10,10 +10,20 @@ from striate.graph import IMAGE
 from striate.layers import Concat, Layer
 from striate.layers.cropping import Crop
 from striate.layers.padding import Pad
+from striate.layers.shuffling import Shuffle
 from striate.layers.slicing import Slice
 from striate.layers.widening import Widen
 from striate.tracing.record import Operation
-from striate.transcribing.layouts import CHANNELS, HEIGHT, REPEATED, WIDTH, Run, reshaped, whole
+from striate.transcribing.layouts import (
+    CHANNELS,
+    HEIGHT,
+    REPEATED,
+    WIDTH,
+    Run,
+    plain,
+    reshaped,
+    whole,
+)
 from striate.transcribing.reading import Reader
 from striate.transcribing.steps import Value
 
@@ -45,6 +55,14 @@ def permute(reader: Reader, operation: Operation, given: dict[str, Any]) -> None
         first, second = (given["dim0"], given["dim1"]) if operation.name == "transpose" else (0, 1)
         order[first], order[second] = order[second], order[first]
     reader.put(operation.result, Value(value.step, tuple(value.layout[axis] for axis in order)))
+
+
+def shuffle(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
+    """Channels dealt out over groups."""
+    step = reader.image(operation, reader.value(operation, operation.arguments[0]))
+    shape = reader.output(step)
+    found = reader.add(operation, Shuffle(given["groups"]), (step,), shape)
+    reader.put(operation.result, Value(found, plain(reader.batch, shape)))
 
 
 def expand(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:

@@ -50,8 +50,8 @@ class Reader:
         self.noise: dict[int, Noise] = {}
         self.computed: dict[int, str] = {}
         """Weights that are made of others, with what makes them."""
-        self.lost: dict[int, str] = {}
-        """Tensors of which a part was written over, with who did it."""
+        self.lost: set[int] = set()
+        """Tensors of which a part was written over."""
         self._sharing: dict[int, list[Tensor]] = {}
         self._read: dict[tuple[int, Layout], int] = {}
         for kept in (record.network.named_parameters, record.network.named_buffers):
@@ -79,8 +79,8 @@ class Reader:
     def _follow(self, operation: Operation, operations: Mapping[str, Handler]) -> None:
         read = tensors((operation.arguments, operation.keywords))
         for tensor in read:
-            if words := self.lost.get(id(tensor)):
-                raise self.unwritten(operation, f"reads what {words} has partly written over")
+            if id(tensor) in self.lost:
+                raise self.unwritten(operation, "reads what was written over in part")
         if any(id(tensor) in self.values for tensor in read):
             handler = operations.get(operation.name)
             if handler is None:
@@ -190,7 +190,7 @@ class Reader:
             if known.step == before.step:
                 self.values[id(other)] = Value(step, known.layout)
             elif not self._apart(known.step, before.step):
-                self.lost[id(other)] = operation.call.path or "the network"
+                self.lost.add(id(other))
 
     def _apart(self, one: int, other: int) -> bool:
         """Whether these are slices without a channel in common."""

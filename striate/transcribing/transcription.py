@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import UserError
-from striate.graph import Graph, build_graph
-from striate.layers import Shape
+from striate.graph import IMAGE, Graph, build_graph
+from striate.layers import Shape, show
 from striate.modules.network import Network
 from striate.notation import parse
 from striate.notation.vocabulary import OUTPUT
@@ -51,6 +51,11 @@ class Transcription:
         """The text."""
         return self.graph.source
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the torch network has values for all that it learned."""
+        return not any(tensor.is_meta for tensor in self.model.parameters())
+
     def state_dict(self) -> dict[str, Tensor]:
         """The torch network's weights under the names of the graph, sharing its memory.
 
@@ -66,15 +71,18 @@ class Transcription:
         return found
 
 
-def transcribe(what: str | Path | nn.Module, *, input: Shape | None = None) -> Transcription:
+def transcribe(
+    what: str | Path | nn.Module, *, input: Shape | None = None, weights: bool = False
+) -> Transcription:
     """The text of any torch network that the notation has the words for.
 
     `what` is `timm:NAME`, `torchvision:NAME`, `module.path:factory`, an ONNX file or a live
-    network, `input` the image's shape where the network does not say it. The network is not
-    changed, and nothing is computed. Raises UserError for what `striate.size` refuses, and where
-    the network does what the notation cannot say, with the place and the reason.
+    network, `input` the image's shape where the network does not say it. With `weights` those of
+    an ONNX file are read too. The network is not changed, and nothing is computed. Raises
+    UserError for what `striate.size` refuses, and where the network does what the notation cannot
+    say, with the place and the reason.
     """
-    chosen = locate(what)
+    chosen = locate(what, weights=weights)
     image = check_image(chosen, input)
     found = record(chosen.model, image, _BATCH)
     if found.stopped is not None:
@@ -83,7 +91,7 @@ def transcribe(what: str | Path | nn.Module, *, input: Shape | None = None) -> T
         raise UserError(f"{chosen.name} stops in {found.stopped_at or 'its own forward'}: {hint}")
     if len(image) != 3:
         raise UserError(
-            f"{chosen.name} takes {image}, and the notation writes networks of images C×H×W"
+            f"{chosen.name} takes {show(image)}, and the notation writes networks of images C×H×W"
         )
     try:
         steps = _steps(found)
@@ -109,11 +117,11 @@ def _steps(found: Record) -> Steps:
         value = reader.values.get(id(tensor))
         if value is None:
             raise Unwritten(f"its output {name} is not computed from the image")
+        if value.step == IMAGE:
+            raise Unwritten("it gives back its image")
         named[name] = _end(reader, name, value)
     main, *others = named
     taps = {_identifier(name): named[name] for name in others}
-    if named[main] < 0:
-        raise Unwritten("it gives back its image")
     return Steps(reader.input, tuple(reader.steps), named[main], taps)
 
 

@@ -13,6 +13,7 @@ OPERATIONS: Mapping[str, Handler] = {
     **dict.fromkeys(_COPIES, moving.same),
     **dict.fromkeys((each for each in SAME_ORDER if each not in _COPIES), moving.reshape),
     **dict.fromkeys(("permute", "transpose", "t"), moving.permute),
+    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), moving.shuffle),
     "expand": moving.expand,
     "as_strided_": moving.restride,
     **dict.fromkeys(("empty_like", "new_empty", "zeros_like", "ones_like"), moving.constant),

@@ -110,10 +110,19 @@ def folded(items: Sequence[Item]) -> list[Item]:
             found.append(items[at])
             at += 1
             continue
+        while not _leads(items[at]) and _repetition(items, at + 1, period)[0] == saved:
+            found.append(items[at])
+            at += 1
         body = Chain(tuple(folded(items[at : at + period])), NOWHERE)
         found.append(Group(body, Number(count, NOWHERE), NOWHERE))
         at += period * count
     return found
+
+
+def _leads(item: Item) -> bool:
+    """Whether a block is written as beginning with this: not with what follows a layer."""
+    follows = ("activation", "norm", "regularise")
+    return not (isinstance(item, LayerItem) and item.kind.role in follows)
 
 
 def _repetition(items: Sequence[Item], at: int, period: int) -> tuple[int, int, int]:

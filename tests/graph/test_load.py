@@ -74,26 +74,6 @@ def test_misspelt_text_is_read_as_text() -> None:
         load_graph("input 3x8x8 -> rellu")
 
 
-def test_a_torch_network_where_a_text_is_needed() -> None:
-    assert refusal("torchvision:resnet18") == (
-        "torchvision:resnet18: a torch network has no text, so it can be sized (striate size "
-        "torchvision:resnet18), but here a network is one of the zoo, a .net file or a text. Did "
-        "you mean resnet18, of the zoo?"
-    )
-    assert refusal("timm:qqq").endswith("or a text. striate zoo lists some.")
-
-
-def test_an_onnx_file_where_a_text_is_needed(tmp_path: Path) -> None:
-    path = tmp_path / "net.onnx"
-    path.write_bytes(b"\x08\x08\x12\x00")
-    with pytest.raises(UserError) as caught:
-        load_graph(str(path))
-    assert str(caught.value) == (
-        f"{path}: an ONNX file has no text, so it can be sized (striate size {path}), but here a "
-        "network is one of the zoo, a .net file or a text"
-    )
-
-
 def test_an_unknown_network() -> None:
     assert refusal("zzz") == (
         f"unknown network 'zzz'. The zoo has {ZOO}; a file's path or a text such as "

@@ -1,0 +1,141 @@
+"""Networks from anywhere as graphs and texts: what reads the notation takes torch networks too.
+
+Torch is imported only for a torch network, which is transcribed (docs/any-network.md).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from striate import drawing, graph
+from striate.drawing.output import format_of
+from striate.errors import UserError
+from striate.graph import Graph
+from striate.graph.adapt import adapt
+from striate.layers import Shape
+from striate.ledgers import in_notation
+from striate.sizing import symbolic as formulas
+from striate.sizing.symbolic import SymbolicSizes
+from striate.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor, nn
+
+    from striate.modules import Network
+    from striate.transcribing import Transcription
+
+
+def load_graph(
+    what: str | Path | Source | Graph | nn.Module, *, input: Shape | None = None
+) -> Graph:
+    """The graph of a network: of a text, or of the text that says what a torch network does.
+
+    `what` is a zoo network, a `.net` file, a text, a run folder, a graph; or `timm:NAME`,
+    `torchvision:NAME`, `module.path:factory` (which runs that function), an ONNX file, a live
+    `torch.nn.Module`. `input` (C, H, W) stands in for the network's own. Raises UserError when
+    there is no such network, or the notation has no words for it; NotationError when its text is
+    wrong.
+    """
+    if in_notation(what):
+        return graph.load_graph(what, input=input)
+    return _transcribed(what, input).graph
+
+
+def find_source(what: str | Path | Source | nn.Module, *, input: Shape | None = None) -> Source:
+    """The text of a network, with its `input` line set to another where one is given.
+
+    Raises UserError as `load_graph` does, and NotationError for a text that `input` is to be set
+    in and that is wrong.
+    """
+    if not in_notation(what):
+        return _transcribed(what, input).source
+    source = graph.find_source(cast("str | Path | Source", what))
+    return source if input is None else adapt(source, input=input, classes=None)
+
+
+def text_and_weights(
+    what: str | Path | Source | nn.Module, *, input: Shape | None = None
+) -> tuple[Source, Mapping[str, Tensor]]:
+    """A network's text, and the weights that it brings with it under the names of its graph.
+
+    There are none for a network in the notation, nor for those of libraries, which have no values.
+    Raises UserError as `load_graph` does.
+    """
+    if in_notation(what):
+        return graph.find_source(cast("str | Path | Source", what)), {}
+    found = _transcribed(what, input, weights=True)
+    return found.source, found.state_dict() if found.has_weights else {}
+
+
+def build(
+    what: str | Path | Source | Graph | nn.Module,
+    *,
+    seed: int | None = None,
+    input: Shape | None = None,
+) -> Network:
+    """A network as a torch module on the CPU, in float32, initialised as published.
+
+    `what` and `input` are those of `load_graph`. A live network and one in an ONNX file keep their
+    weights, which are copied. Those of others are new: a seed gives the same always, whatever the
+    state of torch's global generator, which is left as it was; without one they are new each time.
+    Raises UserError as `load_graph` does, for a seed where weights are kept, and NotationError for
+    a name that torch keeps for itself.
+    """
+    from striate.modules import build as built
+
+    if in_notation(what):
+        return built(graph.load_graph(what, input=input), seed=seed)
+    found = _transcribed(what, input, weights=True)
+    if not found.has_weights:
+        return built(found.graph, seed=seed)
+    if seed is not None:
+        raise UserError(f"{found.graph.name} keeps its own weights: leave the seed out")
+    network = built(found.graph, seed=0)
+    network.load_state_dict(found.state_dict(), strict=False)
+    return network
+
+
+def symbolic(
+    what: str | Path | Source | Graph | nn.Module, *, input: Shape | None = None
+) -> SymbolicSizes:
+    """The output of every layer for an image of any height H and width W, and what fits.
+
+    `what` and `input` are those of `load_graph`. The formulas come from each layer's own shape
+    rule, and hold for the sizes that fit; those around the smallest and around the network's own
+    are built, and every shape is compared. Raises UserError as `load_graph` does, and
+    NotationError when the text is wrong or its own size does not fit.
+    """
+    return formulas.symbolic(load_graph(what, input=input))
+
+
+def draw(what: str | Path | Source | Graph | nn.Module, output: str | Path) -> None:
+    """Draws a network into a file: SVG, PNG or text, as the file's ending says.
+
+    `what` is that of `load_graph`. Raises UserError as `load_graph` does, when the ending is
+    another one and when the file cannot be written.
+    """
+    format_of(Path(output))
+    drawing.draw(load_graph(what), output)
+
+
+def draw_steps(
+    what: str | Path | Source | Graph | nn.Module, output: str | Path, layer: str = ""
+) -> str:
+    """Draws the arithmetic of one layer step by step into a file, and gives the layer's name.
+
+    `what` is that of `load_graph`. `.svg` is animated and plays for ever; `.png` has every step on
+    one sheet, or 36 of them at even distances. Without the name of a layer it is the first whose
+    window slides. Raises UserError as `load_graph` does, for another ending, and for a layer that
+    has no steps to draw.
+    """
+    format_of(Path(output))
+    return drawing.draw_steps(load_graph(what), output, layer)
+
+
+def _transcribed(what: object, input: Shape | None, *, weights: bool = False) -> Transcription:
+    from striate.transcribing import transcribe
+
+    return transcribe(cast("str | Path | nn.Module", what), input=input, weights=weights)
