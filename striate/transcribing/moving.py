@@ -164,6 +164,7 @@ def _part(
     layer: Layer
     if axis == CHANNELS:
         layer, shape = Slice(start, count), (count, height, width)
+        reader.parts[id(result)] = step, range(start, start + count)
     elif axis in (HEIGHT, WIDTH):
         rest = size - start - count
         before, after = ((start, 0), (rest, 0)) if axis == HEIGHT else ((0, start), (0, rest))

@@ -12,7 +12,6 @@ from striate.graph import IMAGE
 from striate.layers import Layer, Shape, product
 from striate.layers.pointwise import Flatten
 from striate.layers.shuffling import Shuffle
-from striate.layers.slicing import Slice
 from striate.tracing.record import Operation, Record, tensors
 from striate.transcribing.layouts import CHANNELS, Layout, flat, plain, shuffled
 from striate.transcribing.steps import Step, Unwritten, Value, Weight
@@ -52,6 +51,8 @@ class Reader:
         """Weights that are made of others, with what makes them."""
         self.lost: set[int] = set()
         """Tensors of which a part was written over."""
+        self.parts: dict[int, tuple[int, range]] = {}
+        """Tensors that are some of the channels of a step's, and which."""
         self._sharing: dict[int, list[Tensor]] = {}
         self._read: dict[tuple[int, Layout], int] = {}
         for kept in (record.network.named_parameters, record.network.named_buffers):
@@ -189,21 +190,15 @@ class Reader:
                 continue
             if known.step == before.step:
                 self.values[id(other)] = Value(step, known.layout)
-            elif not self._apart(known.step, before.step):
+            elif not self._apart(other, result):
                 self.lost.add(id(other))
 
-    def _apart(self, one: int, other: int) -> bool:
-        """Whether these are slices without a channel in common."""
-        parts = [self.steps[each].layer if each != IMAGE else None for each in (one, other)]
-        first, second = parts
-        return (
-            isinstance(first, Slice)
-            and isinstance(second, Slice)
-            and (
-                first.first + first.out_channels <= second.first
-                or second.first + second.out_channels <= first.first
-            )
-        )
+    def _apart(self, one: Tensor, other: Tensor) -> bool:
+        """Whether these are slices of one tensor without a channel in common."""
+        first, second = (self.parts.get(id(each)) for each in (one, other))
+        if first is None or second is None or first[0] != second[0]:
+            return False
+        return first[1].stop <= second[1].start or second[1].stop <= first[1].start
 
     def image(self, operation: Operation, value: Value) -> int:
         """The step whose N×C×H×W a tensor is; a shuffle of channels is made one."""
