@@ -79,9 +79,11 @@ class Reader:
 
     def _follow(self, operation: Operation, operations: Mapping[str, Handler]) -> None:
         read = tensors((operation.arguments, operation.keywords))
-        for tensor in read:
-            if id(tensor) in self.lost:
+        if any(id(tensor) in self.lost for tensor in read):
+            if operation.name not in (*SAME_ORDER, *_VIEWS):  # autograd takes views anew
                 raise self.unwritten(operation, "reads what was written over in part")
+            self.lost.update(id(result) for result in tensors(operation.result))
+            return
         if any(id(tensor) in self.values for tensor in read):
             handler = operations.get(operation.name)
             if handler is None:
@@ -274,6 +276,8 @@ SAME_ORDER = (
     *("clone", "_to_copy", "contiguous", "lift_fresh"),
 )
 """Operations that give the same values in the same order."""
+_VIEWS = ("slice", "split", "split_with_sizes", "narrow", "permute", "transpose", "t", "expand")
+"""Others that compute nothing."""
 
 
 def bound(operation: Operation) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from striate.errors import UserError
+from striate.errors import NotationError, UserError
 from striate.graph import IMAGE, Graph, build_graph
 from striate.layers import Shape, show
 from striate.modules.network import Network
@@ -96,14 +96,21 @@ def transcribe(
     try:
         steps = _steps(found)
         tree = structure(steps)
+        graph = _graph(write(steps, tree), chosen.name)
     except Unwritten as error:
         raise UserError(
             f"{chosen.name} cannot be written in the notation: {error}. It can be sized (striate "
             f"size {chosen.name})"
         ) from error
-    text = write(steps, tree)
-    graph = build_graph(parse(text, chosen.name))
     return Transcription(graph, _weights(graph, steps, tree), chosen.model)
+
+
+def _graph(text: str, name: str) -> Graph:
+    """The text's graph. Raises Unwritten for a layer that torch takes and the notation does not."""
+    try:
+        return build_graph(parse(text, name))
+    except NotationError as error:
+        raise Unwritten(error.problems[0].message.partition(". ")[0]) from error
 
 
 def _steps(found: Record) -> Steps:

@@ -460,8 +460,15 @@ def test_a_part_that_was_written_over() -> None:
         return x
 
     assert refusal(Functional(halves)).startswith(
-        "Functional cannot be written in the notation: its own forward reads what was written over "
-        "in part"
+        "Functional cannot be written in the notation: last reads what was written over in part"
+    )
+
+
+def test_a_layer_that_torch_takes_and_the_notation_does_not() -> None:
+    message = refusal(Functional(lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True)), (3, 2, 2))
+    assert message.startswith(
+        "Functional cannot be written in the notation: pool's filter of 3×3 is larger than its "
+        "padded input of 2×2. It can"
     )
 
 
