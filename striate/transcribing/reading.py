@@ -139,7 +139,8 @@ class Reader:
         if found is None:
             what = f"the number {tensor}"
             if isinstance(tensor, Tensor):
-                what = "a weight" if id(tensor) in self.learned else "a constant tensor"
+                learned = id(tensor) in self.learned or id(tensor) in self.computed
+                what = "a weight" if learned else "a constant tensor"
             raise self.unwritten(operation, f"calls {operation.name} with {what}")
         return found
 

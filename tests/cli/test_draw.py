@@ -25,6 +25,12 @@ def test_a_file_in_the_format_of_its_ending(run, tmp_path: Path, name: str, begi
     assert path.read_bytes().startswith(begins)
 
 
+def test_a_torch_network(run, tmp_path: Path) -> None:
+    path = tmp_path / "net.svg"
+    assert run("draw", "torchvision:squeezenet1_1", "-o", path) == (0, "", f"{path} written\n")
+    assert "torchvision:squeezenet1_1" in path.read_text()
+
+
 def test_an_unknown_ending(run, tmp_path: Path) -> None:
     status, out, err = run("draw", "lenet5", "-o", tmp_path / "a.pdf")
     assert (status, out) == (2, "")
