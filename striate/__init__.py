@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from striate.api import train
+    from striate.api import resume, train
     from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.ledgers import largest_batch, memory, saved_bytes, size, step_time, verify
@@ -54,6 +54,7 @@ _HOMES = {
     "predict": "striate.training.predicting",
     "print_network": "striate.notation",
     "prove": "striate.equalities",
+    "resume": "striate.api",
     "saved_bytes": "striate.ledgers",
     "size": "striate.ledgers",
     "step_time": "striate.ledgers",
@@ -88,6 +89,7 @@ __all__ = [
     "predict",
     "print_network",
     "prove",
+    "resume",
     "saved_bytes",
     "size",
     "step_time",

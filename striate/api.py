@@ -14,6 +14,7 @@ from striate.networks import text_and_weights
 from striate.seeing import write_report
 from striate.source import Source
 from striate.training.progress import Display
+from striate.training.resuming import go_on
 from striate.training.run import Run, finish
 from striate.training.settings import Wishes
 from striate.training.testing import TestResult, test_part
@@ -88,6 +89,30 @@ def train(
         allow_unreadable=allow_unreadable,
         display=display,
     )
+    return _finished(outcome, device)
+
+
+def resume(
+    run: str | Path,
+    *,
+    root: Path | None = None,
+    allow_unreadable: bool = False,
+    display: Display | None = None,
+) -> TrainResult:
+    """Go on with a training that was interrupted or killed; the rest is as in `train`.
+
+    `run` is its folder. It goes on from the state that was saved last, with the settings that it
+    was begun with: on a CPU, with as many threads, to the same weights bit for bit as if it had
+    never stopped. `root` and `allow_unreadable` are those of `train`.
+
+    Raises UserError for a folder that is no run, for a training that is over, and where its
+    pictures are no longer the same; else as `train` does.
+    """
+    outcome = go_on(Path(run), root=root, allow_unreadable=allow_unreadable, display=display)
+    return _finished(outcome, outcome.run.record.settings.device)
+
+
+def _finished(outcome: Outcome, device: str) -> TrainResult:
     folder = outcome.run.folder
     try:
         return _tested_and_shown(outcome, device)

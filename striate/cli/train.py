@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 import striate
 from striate.cli.parameters import (
     FILE,
+    Data,
+    Network,
     Positive,
     Whole,
     allow_unreadable_option,
-    data_argument,
     examples,
     input_option,
     json_option,
-    network_argument,
     root_option,
 )
 from striate.cli.reporting import DONE, INTERRUPTED
+
+if TYPE_CHECKING:
+    from striate.api import TrainResult
 
 RECIPES = ("default", "sgd")
 DEVICES = ("auto", "cpu", "cuda")
@@ -34,10 +38,17 @@ PRECISIONS = ("auto", "float32", "bfloat16")
         "striate train examples/digits.net digits",
         "striate train torchvision:shufflenet_v2_x0_5 photos/ --input 3x96x96",
         "striate train quick photos/ --input 3x96x96 --epochs 20 -o runs/photos",
+        "striate train --resume runs/photos",
     ),
 )
-@network_argument
-@data_argument
+@click.argument("network", metavar="NET", type=Network(), required=False)
+@click.argument("data", metavar="DATA", type=Data(), required=False)
+@click.option(
+    "--resume",
+    metavar="RUN",
+    type=FILE,
+    help="Go on with this training, which was interrupted or killed. NET and DATA are left out.",
+)
 @click.option(
     "-o",
     "--output",
@@ -63,8 +74,9 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 @click.pass_context
 def command(
     context: click.Context,
-    network: str,
-    data: str,
+    network: str | None,
+    data: str | None,
+    resume: Path | None,
     output: Path | None,
     epochs: float | None,
     seconds: float | None,
@@ -86,8 +98,14 @@ def command(
     torchvision:NAME, timm:NAME, module.path:factory, an ONNX file, of which the last two start
     from the weights that they have. DATA is a folder with one folder
     of pictures for each class (or with those in train, val and test), or one of digits, mnist,
-    fashion-mnist, cifar10, cifar100. Ctrl-C ends the training early and keeps the best weights.
+    fashion-mnist, cifar10, cifar100. Ctrl-C ends the training early and keeps the best weights;
+    --resume goes on with it.
     """
+    if resume is not None:
+        _tell(context, _resumed(context, resume, root, allow_unreadable), as_json=as_json)
+    if network is None or data is None:
+        missing = "NET" if network is None else "DATA"
+        raise click.UsageError(f"Missing argument '{missing}'.", context)
     result = striate.train(
         network,
         data,
@@ -105,6 +123,29 @@ def command(
         device=device,
         precision=precision,
     )
+    _tell(context, result, as_json=as_json)
+
+
+_WITH_RESUME = ("resume", "root", "allow_unreadable", "as_json")
+
+
+def _resumed(
+    context: click.Context, run: Path, root: Path | None, allow_unreadable: bool
+) -> TrainResult:
+    given = [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if others := [name for name in given if name not in _WITH_RESUME]:
+        raise click.UsageError(
+            f"--resume goes on with the settings that {run} was begun with: leave {others[0]} out.",
+            context,
+        )
+    return striate.resume(run, root=root, allow_unreadable=allow_unreadable)
+
+
+def _tell(context: click.Context, result: TrainResult, *, as_json: bool) -> NoReturn:
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=1))
     elif result.test is not None:
@@ -115,6 +156,10 @@ def command(
         )
     folder = result.run.folder
     if result.interrupted:
-        click.echo(f"interrupted: the best weights so far are in {folder}", err=True)
+        click.echo(
+            f"interrupted: the best weights so far are in {folder}. striate train --resume "
+            f"{folder} goes on",
+            err=True,
+        )
     click.echo(f"report: {folder / 'report.html'}", err=True)
     context.exit(INTERRUPTED if result.interrupted else DONE)

@@ -7,7 +7,7 @@ a handful of tensor operations.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,13 +16,26 @@ from torch.nn import functional
 from striate.training.settings import Settings
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from."""
+
+    pictures: Tensor
+    """uint8 or float32, B×H×W×C in 0…255."""
+    labels: Tensor
+    """int64, B."""
+    places: Tensor
+    """Where the pictures stand in the training set, B."""
+
+
 class Batches:
     """Endless shuffled, augmented batches of a training set.
 
     `images` is uint8 N×H×W×C and `labels` int64 N. The labels and `generator` are on the device
     that trains, where the batches come to be; pictures that are too many for it may lie elsewhere.
-    Each item is `(pictures uint8 or float32 B×H×W×C, labels B)`; every epoch visits every picture
-    once, but for a last batch that is not full. Every random choice comes from `generator`.
+    Every epoch visits every picture once, but for a last batch that is not full. Every random
+    choice comes from `generator`, so that its state, `epoch`, `position`, `order` and `mirrored`
+    say all that decides the batches to come.
     """
 
     def __init__(
@@ -34,17 +47,24 @@ class Batches:
         self.steps_per_epoch = len(labels) // self.size
         height, width = images.shape[1:3]
         self.reach = (round(settings.shift * height), round(settings.shift * width))
-        self._mirrored = self._random(len(labels)) < 0.5
+        self.mirrored = self._random(len(labels)) < 0.5
+        self.order = self._shuffled()
+        self.epoch = 0
+        self.position = 0
+        """Batches that this epoch has given."""
         self._pixels = images.reshape(-1, images.shape[3])
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        epoch = 0
-        while True:
-            order = torch.randperm(len(self.labels), generator=self.generator, device=self.device)
-            for step in range(self.steps_per_epoch):
-                chosen = order[step * self.size : (step + 1) * self.size]
-                yield self._augment(chosen, epoch), self.labels[chosen]
-            epoch += 1
+    def next(self) -> Batch:
+        """The next batch."""
+        if self.position == self.steps_per_epoch:
+            self.order = self._shuffled()
+            self.epoch, self.position = self.epoch + 1, 0
+        chosen = self.order[self.position * self.size : (self.position + 1) * self.size]
+        self.position += 1
+        return Batch(self._augment(chosen, self.epoch), self.labels[chosen], chosen)
+
+    def _shuffled(self) -> Tensor:
+        return torch.randperm(len(self.labels), generator=self.generator, device=self.device)
 
     def _augment(self, chosen: Tensor, epoch: int) -> Tensor:
         settings = self.settings
@@ -67,7 +87,7 @@ class Batches:
         if self.settings.flip:
             # Mirrored in one epoch, not in the next: each picture is seen from both sides equally
             # often (Jordan, "94% on CIFAR-10 in 3.29 seconds", arXiv 2404.00498, section 3.6).
-            mirrored = self._mirrored[chosen] ^ bool(epoch % 2)
+            mirrored = self.mirrored[chosen] ^ bool(epoch % 2)
             columns = torch.where(mirrored[:, None], columns.flip(1), columns)
         first = (chosen * (height * width))[:, None, None]
         places = first + (_folded(rows, height) * width)[:, :, None]

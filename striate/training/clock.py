@@ -15,6 +15,10 @@ from striate.training.settings import Settings
 
 LOOKS = 12
 """How often a training looks at the validation pictures, at most."""
+SAVE_EVERY = 30.0
+"""Seconds from one saving of a training's state to the next, at least."""
+SAVE_SHARE = 20
+"""How many times as long as saving takes passes until the next, at least."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,12 @@ class Clock:
         self.steps = 0
         self.seconds = 0.0
         self._started = 0.0
-        self._recent: deque[float] = deque(maxlen=32)
-        self._looks = 0
+        self.recent: deque[float] = deque(maxlen=32)
+        """The seconds of the last steps."""
+        self.looks = 0
+        """How often the validation pictures were looked at."""
         self._shown = 0.0
+        self._saved, self._saving = time.perf_counter(), 0.0
         looks = (settings.seconds or 0) / 2 if settings.epochs is None else settings.epochs
         self._looks_wanted = min(LOOKS, max(2, math.ceil(looks)))
         self._total = (
@@ -89,7 +96,7 @@ class Clock:
         spent = now - self._started
         self._started = now
         self.seconds += spent
-        self._recent.append(spent)
+        self.recent.append(spent)
         self.steps += 1
 
     @property
@@ -123,10 +130,19 @@ class Clock:
 
     def to_look(self) -> bool:
         """Whether a look at the validation pictures is due."""
-        if self.over or self.progress >= (self._looks + 1) / self._looks_wanted:
-            self._looks += 1
-            return True
-        return False
+        return self.over or self.progress >= (self.looks + 1) / self._looks_wanted
+
+    def to_save(self) -> bool:
+        """Whether what a training needs to go on is to be written again.
+
+        That is every half minute, or less often where writing takes long.
+        """
+        since = time.perf_counter() - self._saved
+        return since >= max(SAVE_EVERY, SAVE_SHARE * self._saving)
+
+    def saved(self, spent: float) -> None:
+        """It was written, which took so many seconds."""
+        self._saved, self._saving = time.perf_counter(), spent
 
     def moment(self, loss: float) -> Moment:
         """Where the training stands."""
@@ -149,7 +165,7 @@ class Clock:
         )
 
     def _step_seconds(self) -> float:
-        return sum(self._recent) / len(self._recent) if self._recent else 0.0
+        return sum(self.recent) / len(self.recent) if self.recent else 0.0
 
     def _images_per_second(self) -> float:
         spent = self._step_seconds()
@@ -160,20 +176,20 @@ class Tally:
     """Sums of loss and right answers, kept on the device so that no step waits for them."""
 
     def __init__(self, device: torch.device) -> None:
-        self._loss = torch.zeros((), device=device)
-        self._right = torch.zeros((), device=device)
-        self._images = 0
+        self.loss = torch.zeros((), device=device)
+        self.right = torch.zeros((), device=device)
+        self.images = 0
 
     def add(self, loss: Tensor, scores: Tensor, answers: Tensor) -> None:
         """Count one batch."""
-        self._loss += loss * len(answers)
-        self._right += (scores.argmax(1) == answers).sum()
-        self._images += len(answers)
+        self.loss += loss * len(answers)
+        self.right += (scores.argmax(1) == answers).sum()
+        self.images += len(answers)
 
     def mean_loss(self) -> float:
         """Mean loss of an image; nan before the first."""
-        return float(self._loss) / self._images if self._images else math.nan
+        return float(self.loss) / self.images if self.images else math.nan
 
     def accuracy(self) -> float:
         """Share of right answers; nan before the first."""
-        return float(self._right) / self._images if self._images else math.nan
+        return float(self.right) / self.images if self.images else math.nan

@@ -18,6 +18,8 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._left = _HEARD
+        self._whole = False
+        self._waiting = False
 
     def ignore(self) -> None:
         """From here on nothing is interrupted: what must be written is being written."""
@@ -27,6 +29,20 @@ class Interrupts:
         """The handler of both signals."""
         if self._left > 0:
             self._left -= 1
+            if not self._whole:
+                raise KeyboardInterrupt
+            self._waiting = True
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """What happens here happens whole: a signal interrupts behind it."""
+        self._whole = True
+        try:
+            yield
+        finally:
+            self._whole = False
+        if self._waiting:
+            self._waiting = False
             raise KeyboardInterrupt
 
 

@@ -7,10 +7,13 @@ One function, read from top to bottom. It knows nothing of files: what happens i
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +27,7 @@ from striate.errors import StriateError, UserError
 from striate.graph import Graph
 from striate.modules import Network
 from striate.training.augment import Batches
+from striate.training.best import Best
 from striate.training.clock import Clock, Moment, Row, Tally, rate_share
 from striate.training.device import Machine
 from striate.training.evaluate import probabilities
@@ -32,10 +36,19 @@ from striate.training.optimise import Optimizer
 from striate.training.prepare import to_input
 from striate.training.run import Normalise
 from striate.training.settings import Settings
+from striate.training.state import Moving, State, capture, put_back
 from striate.training.whiten import first_convolution, pictures_to_sample, whiten
 
 SHARE_FOR_PICTURES = 0.5
 """The share of a GPU's free memory that a training set may take; a larger one stays outside."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """A state to go on from, and the file that it was read from."""
+
+    state: State
+    path: Path
 
 
 @dataclass(frozen=True)
@@ -51,13 +64,21 @@ class Trained:
     interrupted: bool
 
 
+def _nothing(*told: object) -> None:
+    """A watcher that does not care."""
+
+
 @dataclass(frozen=True)
 class Watcher:
     """Who is told what happens: at each step, and at each look at the validation pictures."""
 
-    step: Callable[[Moment], None] = lambda moment: None
-    row: Callable[[Row, dict[str, Tensor] | None], None] = lambda row, weights: None
+    step: Callable[[Moment], None] = _nothing
+    row: Callable[[Row, dict[str, Tensor] | None], None] = _nothing
     """With the weights, as state_dict in float32, when they are the best so far."""
+    save: Callable[[State], None] = _nothing
+    """With all that the training needs to go on, now and then and when it is interrupted."""
+    whole: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Gives what steps and saving happen in, so that nothing interrupts them."""
 
 
 def train_network(
@@ -67,14 +88,20 @@ def train_network(
     settings: Settings,
     machine: Machine,
     watcher: Watcher,
+    *,
+    resume: Resume | None = None,
+    save_first: bool = False,
 ) -> Trained:
     """Train a classifier in place on `data.train`, choosing by `data.val`.
 
     The network's output is K scores for the K classes, or their softmax; taps that give as many
-    add their losses to its. A KeyboardInterrupt ends
-    the training early, with a last look at what it has come to; a second one leaves that out.
+    add their losses to its. With `resume` the training goes on from there. Its state is saved
+    before the first look and every half minute, with `save_first` before the first step. A
+    KeyboardInterrupt ends the training early, with its state saved and a last look at what it has
+    come to; a second one leaves that look out.
     Raises StriateError when the loss stops being a finite number, and UserError for batches that
-    are too large for the device or too small for batch normalisation.
+    are too large for the device or too small for batch normalisation, and for a state that is
+    another training's.
     """
     generator = torch.Generator(machine.device).manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
@@ -94,10 +121,11 @@ def train_network(
     require_statistics(network.graph, batches.size)
     heads_of = scores_of(network)
     loss_of = partial(functional.cross_entropy, label_smoothing=settings.label_smoothing)
-    clock = Clock(settings, batches)
-    tally = Tally(machine.device)
-    best = Best(len(data.val))
-    rows: list[Row] = []
+    clock, best = Clock(settings, batches), Best(len(data.val))
+    moving = Moving(network, optimizer, batches, clock, Tally(machine.device), best, [])
+    rows = moving.rows
+    if resume is not None:
+        put_back(moving, resume.state, resume.path)
     interrupted = False
 
     def validate() -> tuple[float, float]:
@@ -108,53 +136,94 @@ def train_network(
 
     def look(validation: tuple[float, float]) -> None:
         """Keep the weights if they are the best, and tell the watcher."""
-        nonlocal tally
-        row = clock.row(settings, tally, *validation)
+        row = clock.row(settings, moving.tally, *validation)
         weights = optimizer.state()
-        rows.append(row)
-        kept = best.take(row, weights)
-        tally = Tally(machine.device)
-        watcher.row(row, weights if kept else None)
+        with watcher.whole():
+            rows.append(row)
+            clock.looks += 1
+            kept = best.take(row, weights)
+            moving.tally = Tally(machine.device)
+            watcher.row(row, weights if kept else None)
+
+    def save() -> None:
+        began = time.perf_counter()
+        with watcher.whole():
+            watcher.save(capture(moving))
+        clock.saved(time.perf_counter() - began)
+
+    def step() -> None:
+        batch = batches.next()
+        scores, *sides = heads_of(to_input(batch.pictures, normalise, machine.dtype))
+        loss = loss_of(scores, batch.labels)
+        if machine.device.type == "cpu" and not math.isfinite(float(loss.detach())):
+            raise Diverged([data.train.files[place] for place in batch.places.tolist()])
+        sum((settings.tap_weight * loss_of(side, batch.labels) for side in sides), loss).backward()
+        optimizer.step(rate_share(clock.progress, settings.warmup))
+        moving.tally.add(loss.detach(), scores.detach(), batch.labels)
+        clock.stop()
 
     def mean_loss() -> float:
         """The loss of late, which the steps until now have led to."""
-        loss = tally.mean_loss()
-        if clock.steps and not math.isfinite(loss):
-            raise StriateError(_diverged(clock.steps, settings))
+        loss = moving.tally.mean_loss()
+        if clock.steps and moving.tally.images and not math.isfinite(loss):
+            raise Diverged([])
         return loss
+
+    def looked() -> bool:
+        return bool(rows) and rows[-1].step == clock.steps
 
     network.train()
     try:
         clock.start()
-        for pictures, answers in batches:
-            scores, *sides = heads_of(to_input(pictures, normalise, machine.dtype))
-            loss = loss_of(scores, answers)
-            sum((settings.tap_weight * loss_of(side, answers) for side in sides), loss).backward()
-            optimizer.step(rate_share(clock.progress, settings.warmup))
-            tally.add(loss.detach(), scores.detach(), answers)
-            clock.stop()
-            if clock.to_show():
-                watcher.step(clock.moment(mean_loss()))
-            if clock.to_look():
+        while True:
+            if clock.steps and clock.to_look() and not looked():
                 mean_loss()
+                if not rows:
+                    save()
                 look(validate())
                 clock.start()
             if clock.over:
                 break
+            if clock.to_save() or (save_first and not clock.steps):
+                save()
+                clock.start()
+            with watcher.whole():
+                step()
+            if clock.to_show():
+                watcher.step(clock.moment(mean_loss()))
     except KeyboardInterrupt:
         interrupted = True
-        if not rows or rows[-1].step < clock.steps:
-            mean_loss()
-            try:
+        try:
+            save()
+            if not looked():
+                mean_loss()
                 look(validate())
-            except KeyboardInterrupt:
-                if best.is_empty:
-                    look((math.nan, math.nan))
+        except KeyboardInterrupt:
+            if best.is_empty:
+                look((math.nan, math.nan))
+    except Diverged as diverged:
+        if best.is_empty and clock.steps and _are_finite(optimizer):
+            with suppress(StriateError):  # what the weights give may be infinite already
+                look(validate())
+        raise StriateError(_diverged(clock.steps, settings, diverged.files)) from None
     except torch.OutOfMemoryError:
         raise UserError(_out_of_memory(batches.size, machine)) from None
     return Trained(
         best.weights, tuple(rows), best.row, clock.steps, clock.epoch, clock.seconds, interrupted
     )
+
+
+class Diverged(Exception):  # noqa: N818
+    """The loss of a batch is not a finite number."""
+
+    def __init__(self, files: list[str]) -> None:
+        super().__init__()
+        self.files = files
+        """The batch's pictures, where it is known which batch it was."""
+
+
+def _are_finite(optimizer: Optimizer) -> bool:
+    return all(bool(torch.isfinite(weight.master).all()) for weight in optimizer.weights)
 
 
 def resident(images: Pixels, device: torch.device) -> Tensor:
@@ -209,58 +278,17 @@ def score(seen: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, 
     return loss, float((seen.argmax(1) == labels).mean())
 
 
-class Best:
-    """The best weights so far: the latest that are not clearly worse than any before.
-
-    Clearly means by more than two standard errors of the accuracy on that many pictures, so that
-    the luck of one look does not throw away the end of a schedule.
-    """
-
-    def __init__(self, pictures: int) -> None:
-        self.pictures = pictures
-        self._top = 0.0
-        self._kept: tuple[Row, dict[str, Tensor]] | None = None
-
-    def take(self, row: Row, weights: dict[str, Tensor]) -> bool:
-        """Keep these weights unless they are clearly worse; tells whether they are kept.
-
-        Weights that were not validated, since there was no time to, are kept if there are no other.
-        """
-        if self._kept is not None and not self._is_good(row):
-            return False
-        self._top = max(self._top, 0.0 if math.isnan(row.val_accuracy) else row.val_accuracy)
-        self._kept = row, weights
-        return True
-
-    def _is_good(self, row: Row) -> bool:
-        if not self.pictures:
-            return True
-        likely = (self._top * self.pictures + 1) / (self.pictures + 2)
-        spread = math.sqrt(likely * (1 - likely) / (self.pictures + 2))
-        return row.val_accuracy >= self._top - 2 * spread
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no weights are kept yet."""
-        return self._kept is None
-
-    @property
-    def weights(self) -> dict[str, Tensor]:
-        """The weights that are kept."""
-        assert self._kept is not None
-        return self._kept[1]
-
-    @property
-    def row(self) -> Row:
-        """The row whose weights are kept."""
-        assert self._kept is not None
-        return self._kept[0]
+_NAMED = 4
+"""Pictures of a batch that are named at most."""
 
 
-def _diverged(step: int, settings: Settings) -> str:
+def _diverged(steps: int, settings: Settings, files: list[str]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    batch = f"Its batch: {', '.join(files[:_NAMED])}{more}. " if files else ""
     return (
-        f"the training diverged: the loss is not a finite number at step {step}. "
-        f"Try a smaller rate, such as --lr {settings.lr / 4:g}"
+        "the training diverged: the loss is not a finite number at step "
+        f"{steps + 1 if files else steps}. {batch}Try a smaller rate, such as --lr "
+        f"{settings.lr / 4:g}"
     )
 
 

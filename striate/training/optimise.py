@@ -24,6 +24,7 @@ LARGE_MATRIX = 1 << 17
 class Weight:
     """One weight of the network, and the float32 tensor that the optimizer keeps for it."""
 
+    name: str
     live: nn.Parameter
     master: Tensor
 
@@ -44,8 +45,8 @@ class Optimizer:
         self._network = network
         filters = _filters(network, macs) if settings.optimizer == "muon" else set()
         weights = [
-            Weight(weight, weight.detach().float().clone())
-            for weight in network.parameters()
+            Weight(name, weight, weight.detach().float().clone())
+            for name, weight in network.named_parameters()
             if weight.requires_grad
         ]
         self.weights = weights
@@ -78,6 +79,15 @@ class Optimizer:
             for name, tensor in kept.items()
         }
 
+    def memory(self) -> dict[str, Tensor]:
+        """All that a step changes and the next one reads, by name: the tensors themselves."""
+        found = {f"master.{weight.name}": weight.master for weight in self.weights}
+        for weight, momentum in zip(self._filters, self._momentum, strict=True):
+            found[f"momentum.{weight.name}"] = momentum
+        for rule in self._rest:
+            found |= rule.memory()
+        return found
+
     def _muon(self, weight: Weight, momentum: Tensor, rate: float) -> None:
         if weight.live.grad is None:
             return
@@ -106,6 +116,15 @@ class AdamW:
         self._means = [torch.zeros_like(weight.master) for weight in weights]
         self._squares = [torch.zeros_like(weight.master) for weight in weights]
         self._steps = [torch.zeros((), device=weight.master.device) for weight in weights]
+
+    def memory(self) -> dict[str, Tensor]:
+        """What it keeps from step to step, by name."""
+        kept = {"mean": self._means, "square": self._squares, "steps": self._steps}
+        return {
+            f"{kind}.{weight.name}": tensor
+            for kind, tensors in kept.items()
+            for weight, tensor in zip(self.weights, tensors, strict=True)
+        }
 
     def step(self, share: float) -> None:
         """One step at `share` of the peak rate."""
@@ -137,6 +156,14 @@ class SGD:
         self.momentum = settings.momentum
         moving = weights if self.momentum else []  # the kernel takes none without momentum
         self._buffers = [torch.zeros_like(weight.master) for weight in moving]
+
+    def memory(self) -> dict[str, Tensor]:
+        """What it keeps from step to step, by name."""
+        moving = self.weights if self._buffers else []
+        return {
+            f"momentum.{weight.name}": buffer
+            for weight, buffer in zip(moving, self._buffers, strict=True)
+        }
 
     def step(self, share: float) -> None:
         """One step at `share` of the peak rate."""

@@ -5,6 +5,7 @@
     split.csv            which picture was in which part
     metrics.csv          one row for each validation
     weights.safetensors  the best weights, float32, under the graph's names
+    state.safetensors    what a training that is not over goes on from (see `State`)
 
 Nothing in it can execute: reading a run parses text and copies numbers.
 """
@@ -12,14 +13,16 @@ Nothing in it can execute: reading a run parses text and copies numbers.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.data import Preprocess
 from striate.errors import UserError
-from striate.files import write_whole
+from striate.files import remove_leftovers, write_whole
 from striate.graph.load import NETWORK_OF_RUN, read_file
 from striate.layers import show
 from striate.source import Source
@@ -33,12 +36,13 @@ if TYPE_CHECKING:
     from striate.modules import Network
 
 FORMAT = 1
-NETWORK, RECORD, SPLIT, METRICS, WEIGHTS = (
+NETWORK, RECORD, SPLIT, METRICS, WEIGHTS, STATE = (
     NETWORK_OF_RUN,
     "run.json",
     "split.csv",
     "metrics.csv",
     "weights.safetensors",
+    "state.safetensors",
 )
 
 
@@ -177,18 +181,54 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def open_run(folder: str | Path) -> Run:
     """Read a run folder. Raises UserError when it is no run, is incomplete, or is newer than we."""
-    folder = Path(folder)
+    return _open(Path(folder), (RECORD, NETWORK, WEIGHTS))
+
+
+def open_started(folder: str | Path) -> Run:
+    """The same of a run that may have no weights yet."""
+    return _open(Path(folder), (RECORD, NETWORK))
+
+
+def _open(folder: Path, needed: Sequence[str]) -> Run:
     if not folder.exists():
         raise UserError(f"{folder}: there is no such run.{_other_runs(folder)}")
     if not folder.is_dir():
         raise UserError(f"{folder}: this is a file; a run is a folder that `striate train` wrote")
     if not any((folder / name).exists() for name in (RECORD, NETWORK, WEIGHTS)):
         raise UserError(f"{folder}: this is not a run: it holds no {RECORD}.{_other_runs(folder)}")
-    for name in (RECORD, NETWORK, WEIGHTS):
+    for name in needed:
         if not (folder / name).is_file():
             raise _missing(folder / name)
     record = _read_record(folder / RECORD)
     return Run(folder, read_file(folder / NETWORK), record)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only training in a run's folder, rid of what a killed one left half written.
+
+    Raises UserError when another one is at work there. Where the system has no locks, nobody is
+    kept out.
+    """
+    with suppress(ImportError):
+        import fcntl
+
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(opened)
+            raise UserError(
+                f"{folder}: another training is at work in this folder. Wait until it has ended, "
+                "or end it"
+            ) from None
+        try:
+            remove_leftovers(folder)
+            yield
+        finally:
+            os.close(opened)
+        return
+    yield
 
 
 def finish(folder: Path, record: Record, results: Mapping[str, Any]) -> Record:

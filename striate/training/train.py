@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from striate.data import DataSet, open_data, write_split
-from striate.errors import StriateError
+from striate.errors import StriateError, UserError
 from striate.files import write_whole
 from striate.graph import find_source
 from striate.layers import Shape
@@ -24,7 +24,7 @@ from striate.training.clock import Row
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.fitting import choose_input, fit_to_data, preprocess_for, start_from
 from striate.training.interrupts import interruptible
-from striate.training.loop import Trained, Watcher, train_network
+from striate.training.loop import Resume, Trained, Watcher, train_network
 from striate.training.prepare import ends_in_softmax
 from striate.training.progress import Display
 from striate.training.run import (
@@ -32,10 +32,12 @@ from striate.training.run import (
     NETWORK,
     RECORD,
     SPLIT,
+    STATE,
     WEIGHTS,
     Normalise,
     Record,
     Run,
+    alone,
     create_folder,
     finish,
     open_run,
@@ -44,6 +46,7 @@ from striate.training.run import (
     write_weights,
 )
 from striate.training.settings import NO_WISHES, Wishes, choose
+from striate.training.state import State
 
 _STATISTICS_PIXELS = 1 << 25
 _CHUNK_PIXELS = 1 << 22
@@ -121,7 +124,7 @@ def fit(
         notices=notices,
     )
     folder = create_folder(output, pictures.name, source.stem)
-    with removed_without_weights(folder):
+    with removed_without_weights(folder), alone(folder):
         display.epochs = settings.epochs
         for notice in notices:
             display.say(f"note: {notice}")
@@ -129,20 +132,29 @@ def fit(
         write_whole(folder / NETWORK, adapted.text.rstrip("\n") + "\n")
         write_split(folder / SPLIT, pictures.assignment, pictures.classes)
         write_record(folder, record)
-        trained = _train_into(folder, module, pictures, record, machine, display)
+        trained = train_into(
+            folder, module, pictures, record, machine, display, save_first=bool(weights)
+        )
     return Outcome(open_run(folder), pictures, trained)
 
 
-def _train_into(
+def train_into(
     folder: Path,
     network: Network,
     data: DataSet,
     record: Record,
     machine: Machine,
     display: Display,
+    *,
+    resume: Resume | None = None,
+    save_first: bool = False,
 ) -> Trained:
-    """Train, writing the metrics at each look and the weights whenever they are the best."""
-    rows: list[Row] = []
+    """Train, writing the metrics at each look and the weights whenever they are the best.
+
+    A state to go on from is written before the first weights and then now and then, with
+    `save_first` before the first step too; it is taken away when the training is over.
+    """
+    rows = [] if resume is None else [Row(*values) for values in resume.state.numbers["rows"]]
 
     def write(weights: dict[str, Tensor], best: Row, interrupted: bool) -> None:
         write_weights(folder, weights)
@@ -155,12 +167,24 @@ def _train_into(
         if weights is not None:
             write(weights, row, interrupted=True)
 
-    watcher = Watcher(step=display.step, row=on_row)
+    def save(state: State) -> None:
+        write_whole(folder / STATE, state.encode())
+
     with interruptible() as interrupts:
+        watcher = Watcher(display.step, on_row, save, interrupts.whole)
         try:
             trained = train_network(
-                network, data, record.normalise, record.settings, machine, watcher
+                network,
+                data,
+                record.normalise,
+                record.settings,
+                machine,
+                watcher,
+                resume=resume,
+                save_first=save_first,
             )
+        except OSError as error:
+            raise _unwritten(folder, error) from error
         except StriateError as error:
             if not (folder / WEIGHTS).exists():
                 raise
@@ -171,16 +195,35 @@ def _train_into(
         rows = list(trained.rows)
         write_whole(folder / METRICS, metrics_csv(rows))
         write(trained.weights, trained.best, trained.interrupted)
+        if not trained.interrupted:
+            (folder / STATE).unlink(missing_ok=True)
     return trained
+
+
+def _unwritten(folder: Path, error: OSError) -> StriateError:
+    """What to tell when a file of a run cannot be written: what there is, and how to go on."""
+    told = f"{error.filename or folder}: {error.strerror or error}"
+    if not any((folder / name).exists() for name in (STATE, WEIGHTS)):
+        return UserError(
+            f"{told}. Nothing of the training was written. Make room there, and begin again"
+        )
+    if (folder / STATE).exists():
+        return UserError(
+            f"{told}. What was written before is whole. Make room there, then go on: striate "
+            f"train --resume {folder}"
+        )
+    return UserError(
+        f"{told}. The best weights before that are in {folder}. Make room there, and begin again"
+    )
 
 
 @contextmanager
 def removed_without_weights(folder: Path) -> Iterator[None]:
-    """Take a new run's folder away when it comes to no weights, and with it only what we wrote."""
+    """Take a new run's folder away when it comes to nothing, and with it only what we wrote."""
     try:
         yield
     except BaseException:
-        if not (folder / WEIGHTS).exists():
+        if not any((folder / name).exists() for name in (WEIGHTS, STATE)):
             with suppress(OSError):
                 for name in (NETWORK, RECORD, SPLIT, METRICS):
                     (folder / name).unlink(missing_ok=True)

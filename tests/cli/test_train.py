@@ -106,7 +106,10 @@ def test_an_interrupted_training_keeps_its_weights(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"interrupted: the best weights so far are in {folder}\n" in err
+    assert (
+        f"interrupted: the best weights so far are in {folder}. striate train --resume {folder} "
+        "goes on\n"
+    ) in err
     assert "Traceback" not in err
     assert (folder / "report.html").exists()
 

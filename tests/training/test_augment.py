@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -32,8 +31,8 @@ def batches(images: Tensor, seed: int = 0, **settings: object) -> Batches:
 
 
 def epoch(source: Batches) -> tuple[Tensor, Tensor]:
-    items = list(islice(iter(source), source.steps_per_epoch))
-    return torch.cat([each for each, _ in items]), torch.cat([labels for _, labels in items])
+    items = [source.next() for _ in range(source.steps_per_epoch)]
+    return torch.cat([each.pictures for each in items]), torch.cat([each.labels for each in items])
 
 
 def test_without_augmentation_every_picture_comes_once_as_it_is() -> None:
@@ -47,8 +46,8 @@ def test_without_augmentation_every_picture_comes_once_as_it_is() -> None:
 
 def test_epochs_are_shuffled_anew() -> None:
     source = batches(pictures(12, 2, 2, 1))
-    items = list(islice(iter(source), 6))
-    first, second = (torch.cat([n for _, n in part]).tolist() for part in (items[:3], items[3:]))
+    items = [source.next().places for _ in range(6)]
+    first, second = (torch.cat(part).tolist() for part in (items[:3], items[3:]))
     assert sorted(first) == sorted(second) == list(range(12))
     assert first != second
 
@@ -127,13 +126,14 @@ def test_tiny_pictures_take_every_augmentation(size: int, channels: int) -> None
 def test_each_picture_is_mirrored_in_every_second_epoch() -> None:
     images = pictures(32, 3, 4, 3)
     source = batches(images, flip=True)
-    turns = iter(source)
     mirrored = []
     for _ in range(4):
         sides = torch.zeros(32, dtype=torch.bool)
-        for batch, numbers in islice(turns, source.steps_per_epoch):
-            flipped = (batch == images[numbers].flip(2)).flatten(1).all(1)
-            straight = (batch == images[numbers]).flatten(1).all(1)
+        for batch in (source.next() for _ in range(source.steps_per_epoch)):
+            numbers, seen = batch.labels, batch.pictures
+            assert torch.equal(numbers, batch.places)
+            flipped = (seen == images[numbers].flip(2)).flatten(1).all(1)
+            straight = (seen == images[numbers]).flatten(1).all(1)
             assert (flipped ^ straight).all()
             sides[numbers] = flipped
         mirrored.append(sides)

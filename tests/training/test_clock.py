@@ -53,6 +53,7 @@ def run(clock: Clock, time: Time, step: float, look: float = 0.0) -> list[int]:
         clock.stop()
         if clock.to_look():
             looks.append(clock.steps)
+            clock.looks += 1
             time.now += look
             clock.start()
         if clock.over:

@@ -15,10 +15,10 @@ from striate.errors import StriateError, UserError
 from striate.modules import Network, build
 from striate.source import Source
 from striate.training import loop
+from striate.training.best import Best
 from striate.training.clock import Clock, Moment, Row
 from striate.training.device import Machine
 from striate.training.loop import (
-    Best,
     Trained,
     Watcher,
     require_statistics,

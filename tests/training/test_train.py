@@ -28,6 +28,7 @@ from striate.training.run import (
     NETWORK,
     RECORD,
     SPLIT,
+    STATE,
     WEIGHTS,
     open_run,
     read_weights,
@@ -178,7 +179,7 @@ def test_what_was_good_before_a_divergence_is_kept(
     """The weights become infinite after the first look."""
     learn = train.train_network
 
-    def spoilt(network: torch.nn.Module, *given: object) -> object:
+    def spoilt(network: torch.nn.Module, *given: object, **named: object) -> object:
         *first, watcher = given
 
         def row(row: Row, weights: object) -> None:
@@ -188,7 +189,7 @@ def test_what_was_good_before_a_divergence_is_kept(
                     if isinstance(module, torch.nn.BatchNorm2d):
                         module.running_mean.fill_(float("nan"))
 
-        return learn(network, *first, Watcher(watcher.step, row))
+        return learn(network, *first, Watcher(watcher.step, row), **named)
 
     monkeypatch.setattr(train, "train_network", spoilt)
     with pytest.raises(StriateError) as error:
@@ -217,13 +218,16 @@ def test_a_full_disk_keeps_the_weights_that_were_written(
 
     monkeypatch.setattr(train, "write_weights", limited)
     try:
-        with pytest.raises(OSError) as error:
+        with pytest.raises(UserError) as error:
             quietly(output=tmp_path / "run")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, kept)
-    assert error.value.filename == str(tmp_path / "run" / WEIGHTS)
+    assert str(error.value) == (
+        f"{tmp_path / 'run' / WEIGHTS}: File too large. What was written before is whole. Make "
+        f"room there, then go on: striate train --resume {tmp_path / 'run'}"
+    )
     assert (tmp_path / "run" / WEIGHTS).read_bytes() == written[0]
-    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {*FILES, STATE}
     assert open_run(tmp_path / "run").load_network()
 
 
@@ -282,13 +286,13 @@ def test_more_signals_while_weights_are_written_lose_nothing(
     assert found.trained.interrupted
     weights = read_weights(tmp_path / "run" / WEIGHTS)
     assert all(torch.equal(weights[k], value) for k, value in found.trained.weights.items())
-    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {*FILES, STATE}
 
 
 def test_an_interrupt_before_the_first_step_leaves_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def pressed(*given: object) -> None:
+    def pressed(*given: object, **named: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(train, "train_network", pressed)
