@@ -114,6 +114,43 @@ def test_an_interrupted_training_keeps_its_weights(tmp_path: Path) -> None:
     assert (folder / "report.html").exists()
 
 
+def test_an_interrupted_training_goes_on(run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [PROGRAM, "train", NET, "digits", "--epochs", "100", "--device", "cpu", "-o", folder]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 100
+    while not (folder / "weights.safetensors").exists() and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    status, out, err = run("train", "--resume", folder, "--json")
+    assert status == 0
+    assert json.loads(out)["training"]["epochs"] == 100
+    assert err.startswith(f"{folder}: going on from step ")
+    status, out, err = run("train", "--resume", folder)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"striate: {folder}: this training is over, so there is nothing to ")
+
+
+def test_a_training_goes_on_with_its_own_settings(run, tmp_path: Path) -> None:
+    status, _, err = run("train", "--resume", tmp_path, "--epochs", "3")
+    assert status == 2
+    assert err.startswith(
+        f"striate: --resume goes on with the settings that {tmp_path} was begun with: leave epochs "
+        "out.\n"
+    )
+    status, _, err = run("train", NET, "--resume", tmp_path)
+    assert status == 2
+    assert "leave network out." in err
+
+
+@pytest.mark.parametrize(("given", "missing"), [([], "NET"), ([NET], "DATA")])
+def test_what_a_training_needs(run, given: list[str], missing: str) -> None:
+    status, out, err = run("train", *given)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"striate: Missing argument '{missing}'.\n")
+
+
 def test_test_prints_json_of_the_held_out_pictures(run, trained: Path) -> None:
     status, out, _ = run("test", trained, "--json")
     result = json.loads(out)
