@@ -197,6 +197,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", type=Path)
     chosen = parser.parse_args()
     chance = random.Random(chosen.seed)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     open_data("digits", None)  # read before the processes part, so that each begins at once
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

@@ -27,6 +27,13 @@ class Batch:
     places: Tensor
     """Where the pictures stand in the training set, B."""
 
+    def parts(self, count: int) -> list[Batch]:
+        """So many parts, one after the other."""
+        if count == 1:
+            return [self]
+        cut = (each.chunk(count) for each in (self.pictures, self.labels, self.places))
+        return [Batch(*part) for part in zip(*cut, strict=True)]
+
 
 class Batches:
     """Endless shuffled, augmented batches of a training set.

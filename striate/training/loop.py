@@ -26,7 +26,7 @@ from striate.data.pictures import Pixels
 from striate.errors import StriateError, UserError
 from striate.graph import Graph
 from striate.modules import Network
-from striate.training.augment import Batches
+from striate.training.augment import Batch, Batches
 from striate.training.best import Best
 from striate.training.clock import Clock, Moment, Row, Tally, rate_share
 from striate.training.device import Machine
@@ -62,6 +62,12 @@ class Trained:
     epochs: float
     seconds: float
     interrupted: bool
+    pieces: int
+    """The parts that a batch was learned from in the end: more than one where memory was short."""
+
+
+Learned = tuple[Tensor, Tensor, Tensor]
+"""Loss, scores and labels of a part of a batch."""
 
 
 def _nothing(*told: object) -> None:
@@ -77,6 +83,8 @@ class Watcher:
     """With the weights, as state_dict in float32, when they are the best so far."""
     save: Callable[[State], None] = _nothing
     """With all that the training needs to go on, now and then and when it is interrupted."""
+    notice: Callable[[str], None] = _nothing
+    """With what is to be said and recorded."""
     whole: Callable[[], AbstractContextManager[None]] = nullcontext
     """Gives what steps and saving happen in, so that nothing interrupts them."""
 
@@ -151,15 +159,36 @@ def train_network(
             watcher.save(capture(moving))
         clock.saved(time.perf_counter() - began)
 
+    def learn(batch: Batch) -> list[Learned]:
+        """The gradients of a batch, part by part, and what each part was."""
+        found = []
+        for part in batch.parts(moving.pieces):
+            scores, *sides = heads_of(to_input(part.pictures, normalise, machine.dtype))
+            loss = loss_of(scores, part.labels)
+            if machine.device.type == "cpu" and not math.isfinite(float(loss.detach())):
+                raise Diverged([data.train.files[place] for place in part.places.tolist()])
+            whole = sum((settings.tap_weight * loss_of(side, part.labels) for side in sides), loss)
+            if moving.pieces > 1:
+                whole = whole * (len(part.labels) / len(batch.labels))
+            whole.backward()
+            found.append((loss.detach(), scores.detach(), part.labels))
+        return found
+
     def step() -> None:
         batch = batches.next()
-        scores, *sides = heads_of(to_input(batch.pictures, normalise, machine.dtype))
-        loss = loss_of(scores, batch.labels)
-        if machine.device.type == "cpu" and not math.isfinite(float(loss.detach())):
-            raise Diverged([data.train.files[place] for place in batch.places.tolist()])
-        sum((settings.tap_weight * loss_of(side, batch.labels) for side in sides), loss).backward()
+        while True:
+            try:
+                learned = learn(batch)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            optimizer.forget()
+            moving.pieces = halved(moving.pieces, batches.size, network.graph, machine)
+            watcher.notice(_in_parts(moving.pieces, batches.size, clock.steps + 1))
         optimizer.step(rate_share(clock.progress, settings.warmup))
-        moving.tally.add(loss.detach(), scores.detach(), batch.labels)
+        for loss, scores, labels in learned:
+            moving.tally.add(loss, scores, labels)
         clock.stop()
 
     def mean_loss() -> float:
@@ -206,10 +235,15 @@ def train_network(
             with suppress(StriateError):  # what the weights give may be infinite already
                 look(validate())
         raise StriateError(_diverged(clock.steps, settings, diverged.files)) from None
-    except torch.OutOfMemoryError:
-        raise UserError(_out_of_memory(batches.size, machine)) from None
     return Trained(
-        best.weights, tuple(rows), best.row, clock.steps, clock.epoch, clock.seconds, interrupted
+        best.weights,
+        tuple(rows),
+        best.row,
+        clock.steps,
+        clock.epoch,
+        clock.seconds,
+        interrupted,
+        moving.pieces,
     )
 
 
@@ -292,6 +326,28 @@ def _diverged(steps: int, settings: Settings, files: list[str]) -> str:
     )
 
 
-def _out_of_memory(batch: int, machine: Machine) -> str:
-    smaller = f"Give a smaller one, such as --batch {max(1, batch // 2)}, or smaller pictures"
-    return f"{machine.device}: a batch of {batch} takes more memory than there is. {smaller}"
+def is_out_of_memory(error: Exception) -> bool:
+    """Python's own error or torch's, which on a CPU is known by its text alone."""
+    told = "can't allocate memory" in str(error) or "out of memory" in str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or told
+
+
+def halved(pieces: int, batch: int, graph: Graph, machine: Machine) -> int:
+    """Twice as many parts of a batch. Raises UserError where none can be smaller."""
+    if machine.device.type == "cuda":
+        torch.cuda.empty_cache()
+    smallest = batch // (2 * pieces)
+    if smallest < 1:
+        raise UserError(
+            f"{machine.device}: one picture takes more memory than there is. Give smaller ones "
+            "with --input, or a smaller network"
+        )
+    require_statistics(graph, smallest)
+    return 2 * pieces
+
+
+def _in_parts(pieces: int, batch: int, step: int) -> str:
+    return (
+        f"a batch of {batch} takes more memory than there is: from step {step} on it is learned in "
+        f"{pieces} parts, which give the same gradient but for batch normalisation"
+    )

@@ -67,6 +67,11 @@ class Optimizer:
             rule.step(share)
         for weight in self.weights:
             weight.live.copy_(weight.master)
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the gradients."""
+        for weight in self.weights:
             weight.live.grad = None
 
     def state(self) -> dict[str, Tensor]:

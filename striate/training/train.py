@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -170,8 +170,13 @@ def train_into(
     def save(state: State) -> None:
         write_whole(folder / STATE, state.encode())
 
+    def notice(text: str) -> None:
+        nonlocal record
+        record = replace(record, notices=(*record.notices, text))
+        display.say(f"note: {text}")
+
     with interruptible() as interrupts:
-        watcher = Watcher(display.step, on_row, save, interrupts.whole)
+        watcher = Watcher(display.step, on_row, save, notice, interrupts.whole)
         try:
             trained = train_network(
                 network,

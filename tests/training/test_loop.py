@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -181,6 +182,75 @@ def test_a_training_that_diverges_says_so(digits: DataSet) -> None:
     assert first == "the training diverged: the loss is not a finite number"
     assert fix.endswith(". Try a smaller rate, such as --lr 250000")
     assert kept == [] and error.value.exit_status == 1
+
+
+def test_a_batch_that_diverges_is_named(digits: DataSet) -> None:
+    """The loss is infinite from the third step on."""
+    network = build(Source(TEXT), seed=0)
+    seen: list[int] = []
+
+    def spoil(module: nn.Module, given: object, scores: Tensor) -> Tensor:
+        seen.append(len(scores))
+        return scores * math.inf if network.training and len(seen) > 2 else scores
+
+    network.get_submodule("fc1").register_forward_hook(spoil)
+    rows: list[Row] = []
+    watcher = Watcher(row=lambda row, weights: rows.append(row))
+    with pytest.raises(StriateError) as error:
+        train_network(network, digits, NORMALISE, QUICK, CPU, watcher)
+    words = re.fullmatch(
+        r"the training diverged: the loss is not a finite number at step 3\. Its batch: "
+        r"(digits/\d+), (digits/\d+), (digits/\d+), (digits/\d+) and 60 more\. Try a smaller rate, "
+        r"such as --lr 0\.0625",
+        str(error.value),
+    )
+    assert words, str(error.value)
+    assert set(words.groups()) <= set(digits.train.files)
+    assert [row.step for row in rows] == [2]  # the weights of the last good step
+
+
+class Short:
+    """Memory for so many pictures at once."""
+
+    def __init__(self, pictures: int) -> None:
+        self.pictures = pictures
+
+    def __call__(self, module: nn.Module, given: tuple[Tensor]) -> None:
+        if module.training and len(given[0]) > self.pictures:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+
+@pytest.mark.parametrize(("room", "pieces"), [(64, 1), (40, 2), (16, 4), (9, 8)])
+def test_a_batch_without_room_is_learned_in_parts(digits: DataSet, room: int, pieces: int) -> None:
+    """Without batch normalisation the gradient is the same but for its last digits."""
+    text = "input 1x8x8 -> conv3-18 nobias -> relu -> conv3-16 -> pool2 -> relu -> fc-10"
+    settings = replace(QUICK, epochs=0.25, lr=0.01, adam_lr=0.001)
+    network = build(Source(text), seed=0)
+    network.get_submodule("conv1").register_forward_pre_hook(Short(room))
+    said: list[str] = []
+    watcher = Watcher(notice=said.append)
+    found = train_network(network, digits, NORMALISE, settings, CPU, watcher)
+    whole = learn(digits, settings, text=text)
+    assert (found.pieces, found.steps) == (pieces, whole.steps)
+    for name, weight in whole.weights.items():
+        torch.testing.assert_close(found.weights[name], weight, rtol=1e-3, atol=1e-4)
+    assert len(said) == pieces.bit_length() - 1
+    if pieces == 2:
+        assert said == [
+            "a batch of 64 takes more memory than there is: from step 1 on it is learned in 2 "
+            "parts, which give the same gradient but for batch normalisation"
+        ]
+
+
+def test_a_picture_without_room_is_told(digits: DataSet) -> None:
+    network = build(Source("input 1x8x8 -> conv3-8 -> relu -> fc-10"), seed=0)
+    network.get_submodule("conv1").register_forward_pre_hook(Short(0))
+    with pytest.raises(UserError) as error:
+        train_network(network, digits, NORMALISE, QUICK, CPU, Watcher())
+    assert str(error.value) == (
+        "cpu: one picture takes more memory than there is. Give smaller ones with --input, or a "
+        "smaller network"
+    )
 
 
 def test_no_validation_pictures_keep_the_last_weights(digits: DataSet) -> None:
