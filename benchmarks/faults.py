@@ -63,6 +63,7 @@ def learn(folder: Path, wishes: Wishes = WISHES) -> int:
             outcome = fit(NET, "digits", wishes, output=folder, display=display)
     except BaseException as error:
         message, status = explain(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
         (folder.parent / "message").write_text(message)
         return status
     return INTERRUPTED if outcome.trained.interrupted else DONE
@@ -148,7 +149,7 @@ def on_a_full_disk(count: int, place: Path, chance: random.Random) -> dict[str, 
                     size = (folder / STATE).stat().st_size
                     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                     limit = chance.randrange(size)
-                    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
             clock.Clock.saved = saved  # type: ignore[method-assign]
             return learn(folder)
