@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from striate.drawing.steps import steps_of
 from striate.drawing.steps_words import notes, settings_line, size_lines
-from striate.errors import NotationError
+from striate.errors import UserError
 from striate.graph import load_graph
 
 
@@ -94,7 +94,7 @@ def test_the_formula_gives_the_size(form: str, k: int, s: int, d: int, p: str, s
     text = f"input 1x{size}x{size} -> {form.format(k=k, s=s, d=d, p=p)}"
     try:
         steps = steps_of(load_graph(text))
-    except NotationError:
+    except UserError:
         assume(False)
     (line,) = size_lines(steps)
     formula, result = line.removeprefix("size: ").split(" = ")
