@@ -81,6 +81,24 @@ class InputShape(click.ParamType):
         return parts[0], parts[1], parts[2]
 
 
+class Sizes(click.ParamType):
+    """The shape of one of a network's inputs, with as many axes as it has."""
+
+    name = "CxHxW"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if not re.fullmatch("[1-9][0-9]{0,8}([xX×][1-9][0-9]{0,8})*", value):
+            self.fail(
+                "expected channels, height and width, each 1 or more, as in 3x224x224 (of a torch "
+                f"network the sizes of any input, without the batch), found '{value}'.",
+                param,
+                ctx,
+            )
+        return tuple(int(part) for part in re.split("[xX×]", value))
+
+
 class Location(click.Path):
     """The path of a file or folder, there or not."""
 
@@ -176,6 +194,15 @@ input_option = click.option(
     metavar="CxHxW",
     type=InputShape(),
     help="The image's shape, in place of the text's own.",
+)
+inputs_option = click.option(
+    "--input",
+    "shapes",
+    metavar="CxHxW",
+    type=Sizes(),
+    multiple=True,
+    help="The image's shape, in place of the network's own; for a torch network of several inputs "
+    "once for each.",
 )
 root_option = click.option(
     "--root", metavar="DIR", type=FILE, help="The folder that holds mnist, cifar10 and the like."

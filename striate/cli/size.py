@@ -16,13 +16,14 @@ from striate.cli.parameters import (
     Whole,
     csv_option,
     examples,
-    input_option,
+    inputs_option,
     json_option,
     network_argument,
 )
 from striate.errors import UserError
 from striate.files import write_whole
-from striate.layers import Shape
+from striate.layers import Shape, show
+from striate.ledgers import in_notation
 from striate.sizing import Ledger
 from striate.sizing.badge import to_badge
 from striate.sizing.budget import check, parse_budget
@@ -51,7 +52,7 @@ from striate.sizing.page import to_html
 @network_argument
 @click.argument("other", metavar="[OTHER]", type=Network(), required=False)
 @click.option("--batch", type=Whole(1), default="1", help="Images in a batch; 1 if not given.")
-@input_option
+@inputs_option
 @click.option(
     "--object",
     "pixels",
@@ -104,7 +105,7 @@ def command(
     network: str,
     other: str | None,
     batch: int,
-    shape: tuple[int, int, int] | None,
+    shapes: tuple[Shape, ...],
     pixels: int | None,
     budget: str | None,
     convention: str | None,
@@ -131,23 +132,26 @@ def command(
     form = _form(as_json, as_csv, as_markdown)
     if symbolic:
         _refuse_others(
-            ("symbolic", "shape", "as_json"),
+            ("symbolic", "shapes", "as_json"),
             "--symbolic goes with one network, --input and --json alone.",
         )
-        _symbolic(network, shape, form)
+        _symbolic(network, _image(shapes), form)
         return
     if timed or measure:
         _refuse_others(
-            ("timed", "measure", "batch", "shape", "precision", "device", "as_json"),
+            ("timed", "measure", "batch", "shapes", "precision", "device", "as_json"),
             "--time and --measure go with one network, --batch, --input, --precision, --device "
             "and --json alone.",
         )
         step = precision or "float32", device or "auto"
-        _times(network, batch, shape, *step, form, measure=measure)
+        _times(network, batch, _image(shapes), *step, form, measure=measure)
         return
     if precision or device:
         raise click.UsageError("--precision and --device are of a step: add --time or --measure.")
     limits = parse_budget(budget) if budget is not None else ()
+    if any(in_notation(net) for net in (network, other) if net is not None):
+        _refuse_no_image(_image(shapes))
+    shape = _image(shapes) if len(shapes) < 2 else list(shapes)
     ledger = striate.size(
         network, batch=batch, input=shape, object=pixels, convention=convention, run=run
     )
@@ -173,7 +177,7 @@ def command(
     _write(ledger, page, badge)
     memory = None
     if any(limit.of_step for limit in limits):
-        memory = striate.memory(network, batch=batch, input=shape)
+        memory = striate.memory(network, batch=batch, input=_image(shapes))
     for line in check(ledger, limits, memory):
         click.echo(line, err=True)
     if not ledger.fits:
@@ -190,6 +194,24 @@ def _refuse_others(names: tuple[str, ...], message: str) -> None:
     }
     if given - {"network", *names}:
         raise click.UsageError(message)
+
+
+def _image(shapes: tuple[Shape, ...]) -> Shape | None:
+    """The one shape of an image that was given, or none."""
+    if len(shapes) > 1:
+        raise click.UsageError(
+            f"--input is given {len(shapes)} times, but this is about a network of one image."
+        )
+    return shapes[0] if shapes else None
+
+
+def _refuse_no_image(shape: Shape | None) -> None:
+    if shape is not None and len(shape) != 3:
+        raise click.BadParameter(
+            "expected channels, height and width, each 1 or more, as in 3x224x224, found "
+            f"'{show(shape)}'.",
+            param_hint="'--input'",
+        )
 
 
 def _symbolic(network: str, shape: Shape | None, form: str) -> None:

@@ -125,7 +125,8 @@ class _Gathering:
             sources = {}
         results = tensors(operation.result)
         doubts = len(self.sights.unknown)
-        sight = self.sights.take(operation, read, results) if sources else None
+        sees = bool(sources) and self.sights.reads(read)
+        sight = self.sights.take(operation, read, results) if sees else None
         layer = self._layer(operation, reads_image=bool(sources))
         if layer is None:
             self.waiting_bytes += operation.saved_bytes
@@ -134,7 +135,7 @@ class _Gathering:
                 self.made[-1].unknown[operation.name] = None
             return
         layer.operations.append(operation)
-        layer.reads_image |= bool(sources)
+        layer.reads_image |= sees
         layer.inputs |= {source: None for source in sources if source != layer.name}
         layer.macs += macs(operation)
         if operation in self.reached:

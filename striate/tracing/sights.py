@@ -12,7 +12,11 @@ from striate.tracing.record import Operation
 
 
 class Sights:
-    """Goes through a pass operation by operation; of some tensors it is not known what they see."""
+    """Goes through a pass operation by operation; of some tensors it is not known what they see.
+
+    What is seen is told of the first input; another one of its height and width lies over it, and
+    what comes of others alone sees nothing.
+    """
 
     def __init__(self, inputs: Sequence[Tensor]) -> None:
         image = inputs[0]
@@ -22,8 +26,14 @@ class Sights:
         self.unknown: list[Operation] = []
         """The operations behind which nothing is known, though something was before them."""
         for each in inputs:
-            alike = each.dim() == 4 and each.shape[2:] == image.shape[2:]
-            self._keep(each, pixels(each) if alike else None)
+            if each.dim() == 4 and each.shape[2:] == image.shape[2:]:
+                self._keep(each, pixels(each))
+            elif each is image:
+                self._keep(each, None)
+
+    def reads(self, read: Sequence[Tensor]) -> bool:
+        """Whether any of these comes of the image."""
+        return any(id(each) in self.known for each in read)
 
     def take(self, operation: Operation, read: list[Tensor], results: list[Tensor]) -> Sight | None:
         """What the units of an operation that reads the image see; None where it is not known."""

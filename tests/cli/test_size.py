@@ -188,3 +188,46 @@ def test_a_comparison_with_what_does_not_fit_together_says_so(
             "warning: unfitting_nets:bad is sized up to 1, where it stops: 1 (nn.Conv2d(4, 8, "
             "kernel_size=(3, 3), stride=(1, 1))) expects 4 channels and gets 8, in 8×14×14. "
         )
+
+
+TWO = """
+from torch import nn
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.linear = nn.Conv2d(3, 4, 3), nn.Linear(10, 4)
+
+    def forward(self, image, vector):
+        return self.convolution(image).mean((2, 3)) + self.linear(vector)
+"""
+
+
+def test_several_inputs_are_given_one_by_one(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not come of the image sees nothing of it."""
+    (tmp_path / "two_inputs.py").write_text(TWO)
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run("size", "two_inputs:Two", "--input", "3x8x8", "--input", "10", "--json")
+    assert status == 0
+    assert err == "note: two_inputs:Two takes 3×8×8 and 10; what is seen is told of the first\n"
+    rows = {row["name"]: row for row in json.loads(out)["layers"]}
+    assert rows["linear"]["parameters"] == 44
+    assert not rows["linear"]["unknown_field"]
+    assert rows["linear"]["receptive_field"] == [0, 0]
+    assert rows["add"]["whole_input"]
+
+
+def test_an_input_that_is_no_image_is_for_torch_networks(run) -> None:
+    status, out, err = run("size", "lenet5", "--input", "3x8")
+    assert (status, out) == (2, "")
+    assert err == (
+        "striate: Invalid value for '--input': expected channels, height and width, each 1 or "
+        "more, as in 3x224x224, found '3×8'.\n"
+    )
+    status, out, err = run("size", "lenet5", "--input", "1x28x28", "--input", "10")
+    assert (status, out) == (2, "")
+    assert err.startswith(
+        "striate: --input is given 2 times, but this is about a network of one image.\n"
+    )
