@@ -21,7 +21,7 @@ from striate.timing.step import UNTIMED, Operations, measure_step
 from striate.tracing.finding import find, with_memory
 from striate.tracing.layers import layers
 from striate.tracing.memory import owners
-from striate.tracing.record import record
+from striate.tracing.passes import record
 
 
 def measure_time(

@@ -19,7 +19,8 @@ from striate.tracing.inputs import Inputs, shapes, told
 from striate.tracing.layers import Layer, layers
 from striate.tracing.lints import left_over, lint, lints
 from striate.tracing.mismatches import mismatch
-from striate.tracing.record import Record, evaluated, really, record
+from striate.tracing.passes import evaluated, really, record
+from striate.tracing.record import Record
 from striate.tracing.uses import uses
 
 

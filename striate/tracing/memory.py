@@ -12,7 +12,8 @@ from striate.sizing.table import big_bytes
 from striate.tracing.finding import Found, check_image
 from striate.tracing.layers import Layer, layers
 from striate.tracing.ledger import reason
-from striate.tracing.record import Record, record
+from striate.tracing.passes import record
+from striate.tracing.record import Record
 from striate.tracing.step import Loss, Moment, Step, take_step
 
 LARGEST_BATCH = 1 << 20

@@ -21,7 +21,8 @@ from striate.layers import Shape
 from striate.modules.network import Network
 from striate.sizing.memory import KINDS, StepSettings
 from striate.tracing.copying import without_memory
-from striate.tracing.record import autocast, pictures, tensors
+from striate.tracing.passes import autocast, pictures
+from striate.tracing.record import tensors
 from striate.tracing.storages import Storages, Watching
 
 Loss = Callable[[Any], Tensor]

@@ -21,7 +21,8 @@ from striate.source import Source
 from striate.tracing.finding import check_image, locate
 from striate.tracing.ledger import depends_on_data, reason
 from striate.tracing.mismatches import mismatch
-from striate.tracing.record import Record, record
+from striate.tracing.passes import record
+from striate.tracing.record import Record
 from striate.transcribing.reading import Reader
 from striate.transcribing.steps import Steps, Unwritten, Value, Weight
 from striate.transcribing.structure import Tree, structure
