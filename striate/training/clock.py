@@ -51,13 +51,6 @@ class Row:
     val_accuracy: float
 
 
-def rate_share(progress: float, warmup: float) -> float:
-    """The share of the peak rate at a point of the training: up in a line, then down to 0."""
-    if progress < warmup:
-        return max(progress / warmup, 0.01)
-    return max(0.0, (1 - progress) / (1 - warmup))
-
-
 class Clock:
     """Counts steps and the seconds spent in them; knows how far the training is.
 
@@ -150,14 +143,14 @@ class Clock:
             self.progress, self.epoch, self.steps, self.seconds, self._images_per_second(), loss
         )
 
-    def row(self, settings: Settings, tally: Tally, val_loss: float, val_accuracy: float) -> Row:
+    def row(self, lr: float, tally: Tally, val_loss: float, val_accuracy: float) -> Row:
         """A row of the metrics, with what the tally holds."""
         return Row(
             step=self.steps,
             epoch=self.epoch,
             seconds=self.seconds,
             images_per_second=self._images_per_second(),
-            lr=settings.lr * rate_share(self.progress, settings.warmup),
+            lr=lr,
             train_loss=tally.mean_loss(),
             train_accuracy=tally.accuracy(),
             val_loss=val_loss,

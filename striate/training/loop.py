@@ -28,13 +28,14 @@ from striate.graph import Graph
 from striate.modules import Network
 from striate.training.augment import Batch, Batches
 from striate.training.best import Best
-from striate.training.clock import Clock, Moment, Row, Tally, rate_share
+from striate.training.clock import Clock, Moment, Row, Tally
 from striate.training.device import Machine
 from striate.training.evaluate import probabilities
 from striate.training.heads import scores_of
 from striate.training.optimise import Optimizer
 from striate.training.prepare import to_input
 from striate.training.run import Normalise
+from striate.training.schedule import Schedule
 from striate.training.settings import Settings
 from striate.training.state import Moving, State, capture, put_back
 from striate.training.whiten import first_convolution, pictures_to_sample, whiten
@@ -129,26 +130,31 @@ def train_network(
     require_statistics(network.graph, batches.size)
     heads_of = scores_of(network)
     loss_of = partial(functional.cross_entropy, label_smoothing=settings.label_smoothing)
-    clock, best = Clock(settings, batches), Best(len(data.val))
-    moving = Moving(network, optimizer, batches, clock, Tally(machine.device), best, [])
+    clock, best, schedule = Clock(settings, batches), Best(len(data.val)), Schedule(settings)
+    moving = Moving(network, optimizer, batches, clock, Tally(machine.device), best, schedule)
     rows = moving.rows
     if resume is not None:
         put_back(moving, resume.state, resume.path)
     interrupted = False
 
     def validate() -> tuple[float, float]:
-        seen = probabilities(
-            network, data.val.images, normalise, device=machine.device, precision=machine.dtype
-        )
+        with optimizer.shown():
+            seen = probabilities(
+                network, data.val.images, normalise, device=machine.device, precision=machine.dtype
+            )
         return score(seen, data.val.labels)
+
+    def share() -> float:
+        return schedule.share(clock.progress, clock.epoch)
 
     def look(validation: tuple[float, float]) -> None:
         """Keep the weights if they are the best, and tell the watcher."""
-        row = clock.row(settings, moving.tally, *validation)
+        row = clock.row(settings.lr * share(), moving.tally, *validation)
         weights = optimizer.state()
         with watcher.whole():
             rows.append(row)
             clock.looks += 1
+            schedule.looked(row.val_loss)
             kept = best.take(row, weights)
             moving.tally = Tally(machine.device)
             watcher.row(row, weights if kept else None)
@@ -186,7 +192,7 @@ def train_network(
             optimizer.forget()
             moving.pieces = halved(moving.pieces, batches.size, network.graph, machine)
             watcher.notice(_in_parts(moving.pieces, batches.size, clock.steps + 1))
-        optimizer.step(rate_share(clock.progress, settings.warmup))
+        optimizer.step(share())
         for loss, scores, labels in learned:
             moving.tally.add(loss, scores, labels)
         clock.stop()

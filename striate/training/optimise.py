@@ -1,13 +1,14 @@
-"""The steps that change the weights: Muon, AdamW, SGD, on float32 masters of bfloat16 weights."""
+"""The steps that change the weights, on float32 masters of bfloat16 weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from striate.training.rules import RULES, Weight
 from striate.training.settings import Settings
 
 MUON_SHARE = 0.5
@@ -20,21 +21,16 @@ LARGE_MATRIX = 1 << 17
 """Values from which on a matrix is multiplied in bfloat16; smaller ones gain nothing by it."""
 
 
-@dataclass
-class Weight:
-    """One weight of the network, and the float32 tensor that the optimizer keeps for it."""
-
-    name: str
-    live: nn.Parameter
-    master: Tensor
-
-
 class Optimizer:
     """Moves the weights of a network along their gradients; `step(share)` takes the rate's share.
 
     With `muon`, convolution filters step by their orthogonalised momentum (Jordan et al. 2024,
-    "Muon: an optimizer for hidden layers"), everything else by AdamW (Loshchilov & Hutter 2017).
-    With `sgd`, all weights step by Nesterov momentum (Sutskever et al. 2013).
+    "Muon: an optimizer for hidden layers"), everything else by AdamW. With any other, all weights
+    step by that rule. Weights of one axis (biases, normalisation) are decayed with `decay_all`
+    alone. Gradients together longer than `clip` are shortened to it (Pascanu et al. 2012, arXiv
+    1211.5063, algorithm 1). With `ema` a running mean of the weights is kept, which is what is
+    tested and saved (Polyak & Juditsky 1992); it follows faster in the first steps, as
+    (1 + t)/(10 + t) has it.
     """
 
     def __init__(
@@ -44,23 +40,32 @@ class Optimizer:
         self.settings = settings
         self._network = network
         filters = _filters(network, macs) if settings.optimizer == "muon" else set()
-        weights = [
+        self.weights = [
             Weight(name, weight, weight.detach().float().clone())
             for name, weight in network.named_parameters()
             if weight.requires_grad
         ]
-        self.weights = weights
-        self._filters = [weight for weight in weights if weight.live in filters]
+        self._filters = [weight for weight in self.weights if weight.live in filters]
         self._momentum = [torch.zeros_like(weight.master) for weight in self._filters]
-        self._others = [weight for weight in weights if weight.live not in filters]
-        rule = AdamW if settings.optimizer == "muon" else SGD
-        decayed = [weight for weight in self._others if weight.master.ndim > 1]
-        plain = [weight for weight in self._others if weight.master.ndim <= 1]
-        self._rest = (rule(decayed, settings, settings.weight_decay), rule(plain, settings, 0.0))
+        others = [weight for weight in self.weights if weight.live not in filters]
+        decayed = [weight for weight in others if settings.decay_all or weight.master.ndim > 1]
+        plain = [weight for weight in others if not (settings.decay_all or weight.master.ndim > 1)]
+        rule, lr = RULES[settings.optimizer], settings.lr
+        if settings.optimizer == "muon":
+            lr = settings.adam_lr
+        self._rest = tuple(
+            rule(weights, settings, lr, decay)
+            for weights, decay in ((decayed, settings.weight_decay), (plain, 0.0))
+            if weights
+        )
+        self._steps = torch.zeros((), dtype=torch.int64)
+        self._averages = {name: each.clone() for name, each in self._now()} if settings.ema else {}
 
     @torch.no_grad()
     def step(self, share: float) -> None:
         """Change every weight by its gradient at `share` of the peak rate; forget the gradients."""
+        if self.settings.clip:
+            self._clip(self.settings.clip)
         for weight, momentum in zip(self._filters, self._momentum, strict=True):
             self._muon(weight, momentum, share * self.settings.lr)
         for rule in self._rest:
@@ -68,6 +73,8 @@ class Optimizer:
         for weight in self.weights:
             weight.live.copy_(weight.master)
         self.forget()
+        if self._averages:
+            self._average()
 
     def forget(self) -> None:
         """Forget the gradients."""
@@ -75,14 +82,33 @@ class Optimizer:
             weight.live.grad = None
 
     def state(self) -> dict[str, Tensor]:
-        """A copy of the network's state_dict in float32 on the CPU: the masters of its weights."""
-        masters = {id(weight.live): weight.master for weight in self.weights}
-        live = dict(self._network.named_parameters()) | dict(self._network.named_buffers())
-        kept = {name: masters.get(id(tensor), tensor.detach()) for name, tensor in live.items()}
+        """A copy of the state_dict to be kept, in float32 on the CPU: masters, or their means."""
+        kept = self._averages or dict(self._now())
+        everything = dict(self._network.named_parameters()) | dict(self._network.named_buffers())
         return {
-            name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().clone()
-            for name, tensor in kept.items()
+            name: (tensor.float() if tensor.is_floating_point() else tensor).detach().cpu().clone()
+            for name, tensor in ((name, kept.get(name, live)) for name, live in everything.items())
         }
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """What is kept in place of what learns, for a look: the means with `ema`."""
+        if not self._averages:
+            yield
+            return
+        buffers = {name: each.clone() for name, each in self._network.named_buffers()}
+        live = dict(self._network.named_parameters()) | dict(self._network.named_buffers())
+        try:
+            with torch.no_grad():
+                for name, average in self._averages.items():
+                    live[name].copy_(average)
+            yield
+        finally:
+            with torch.no_grad():
+                for weight in self.weights:
+                    weight.live.copy_(weight.master)
+                for name, buffer in buffers.items():
+                    live[name].copy_(buffer)
 
     def memory(self) -> dict[str, Tensor]:
         """All that a step changes and the next one reads, by name: the tensors themselves."""
@@ -91,7 +117,29 @@ class Optimizer:
             found[f"momentum.{weight.name}"] = momentum
         for rule in self._rest:
             found |= rule.memory()
-        return found
+        found |= {f"average.{name}": each for name, each in self._averages.items()}
+        return found | {"steps": self._steps}
+
+    def _now(self) -> Iterator[tuple[str, Tensor]]:
+        """The masters of the weights that learn, and the statistics of normalisation."""
+        yield from ((weight.name, weight.master) for weight in self.weights)
+        yield from self._network.named_buffers()
+
+    def _average(self) -> None:
+        self._steps += 1
+        steps = int(self._steps)
+        keep = min(self.settings.ema, (1 + steps) / (10 + steps))
+        for name, tensor in self._now():
+            if tensor.is_floating_point():
+                self._averages[name].lerp_(tensor, 1 - keep)
+            else:
+                self._averages[name].copy_(tensor)
+
+    def _clip(self, longest: float) -> None:
+        gradients = [weight.live.grad for weight in self.weights if weight.live.grad is not None]
+        if gradients:
+            norms = torch.stack([each.float().norm() for each in gradients])
+            torch._foreach_mul_(gradients, (longest / (norms.norm() + 1e-6)).clamp(max=1.0))
 
     def _muon(self, weight: Weight, momentum: Tensor, rate: float) -> None:
         if weight.live.grad is None:
@@ -104,96 +152,6 @@ class Optimizer:
         if self.settings.weight_decay:
             weight.master.mul_(1 - rate * self.settings.weight_decay)
         weight.master.add_(orthogonal(rows).view_as(ahead), alpha=-rate * tall)
-
-
-class AdamW:
-    """Adam with decoupled weight decay, over a group of weights, in torch's fused kernel.
-
-    The kernel is called as it is: making a `torch.optim` optimizer imports torch's compiler, which
-    takes more than a second.
-    """
-
-    BETAS = (0.9, 0.98)
-    EPS = 1e-8
-
-    def __init__(self, weights: list[Weight], settings: Settings, decay: float) -> None:
-        self.weights, self.lr, self.decay = weights, settings.adam_lr, decay
-        self._means = [torch.zeros_like(weight.master) for weight in weights]
-        self._squares = [torch.zeros_like(weight.master) for weight in weights]
-        self._steps = [torch.zeros((), device=weight.master.device) for weight in weights]
-
-    def memory(self) -> dict[str, Tensor]:
-        """What it keeps from step to step, by name."""
-        kept = {"mean": self._means, "square": self._squares, "steps": self._steps}
-        return {
-            f"{kind}.{weight.name}": tensor
-            for kind, tensors in kept.items()
-            for weight, tensor in zip(self.weights, tensors, strict=True)
-        }
-
-    def step(self, share: float) -> None:
-        """One step at `share` of the peak rate."""
-        if not self.weights:
-            return
-        torch._foreach_add_(self._steps, 1)
-        torch._fused_adamw_(
-            [weight.master for weight in self.weights],
-            _gradients(self.weights),
-            self._means,
-            self._squares,
-            [],
-            self._steps,
-            lr=share * self.lr,
-            beta1=self.BETAS[0],
-            beta2=self.BETAS[1],
-            weight_decay=self.decay,
-            eps=self.EPS,
-            amsgrad=False,
-            maximize=False,
-        )
-
-
-class SGD:
-    """Stochastic gradient descent with Nesterov momentum, over a group of weights."""
-
-    def __init__(self, weights: list[Weight], settings: Settings, decay: float) -> None:
-        self.weights, self.lr, self.decay = weights, settings.lr, decay
-        self.momentum = settings.momentum
-        moving = weights if self.momentum else []  # the kernel takes none without momentum
-        self._buffers = [torch.zeros_like(weight.master) for weight in moving]
-
-    def memory(self) -> dict[str, Tensor]:
-        """What it keeps from step to step, by name."""
-        moving = self.weights if self._buffers else []
-        return {
-            f"momentum.{weight.name}": buffer
-            for weight, buffer in zip(moving, self._buffers, strict=True)
-        }
-
-    def step(self, share: float) -> None:
-        """One step at `share` of the peak rate."""
-        if not self.weights:
-            return
-        torch._fused_sgd_(
-            [weight.master for weight in self.weights],
-            _gradients(self.weights),
-            self._buffers,
-            weight_decay=self.decay,
-            momentum=self.momentum,
-            lr=share * self.lr,
-            dampening=0.0,
-            nesterov=self.momentum > 0,
-            maximize=False,
-            is_first_step=False,
-        )
-
-
-def _gradients(weights: list[Weight]) -> list[Tensor]:
-    """Gradients in float32; zeros where the loss does not depend on a weight."""
-    return [
-        torch.zeros_like(weight.master) if weight.live.grad is None else weight.live.grad.float()
-        for weight in weights
-    ]
 
 
 def orthogonal(matrix: Tensor, steps: int = NEWTON_SCHULZ_STEPS) -> Tensor:

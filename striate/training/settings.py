@@ -11,7 +11,8 @@ from typing import Any
 from striate.errors import UserError
 from striate.layers import Shape
 
-OPTIMIZERS = ("muon", "sgd")
+OPTIMIZERS = ("muon", "sgd", "rmsprop", "adamw", "lamb")
+SCHEDULES = ("line", "cosine", "constant", "drops", "plateau")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -56,21 +57,44 @@ class Settings:
     batch: int = 128
     """Images a step."""
     optimizer: str = "muon"
-    """`muon`: Muon on the convolutions, AdamW on the rest. `sgd`: Nesterov momentum on all."""
+    """`muon`: Muon on the convolutions, AdamW on the rest. `sgd`, `rmsprop` (as TensorFlow has it),
+    `adamw`, `lamb` (for large batches): on all."""
     lr: float = 0.25
-    """The peak rate: of Muon, or of SGD."""
+    """The peak rate of the optimizer."""
     adam_lr: float = 0.005
     """The peak rate of AdamW, where Muon does not apply."""
     momentum: float = 0.75
-    """Nesterov momentum, of Muon or of SGD."""
+    """The momentum of Muon, SGD or RMSProp."""
+    nesterov: bool = True
+    """SGD's momentum looks ahead (Nesterov's); without it is the plain one."""
+    smoothing: float = 0.9
+    """The share of the squares of past gradients that RMSProp keeps in a step."""
+    eps: float = 1e-8
+    """What RMSProp adds to the mean of squares, under the root."""
     weight_decay: float = 0.0
-    """On matrices and filters alone; biases and normalisation are never decayed."""
+    """On matrices and filters; on biases and normalisation with `decay_all`."""
+    decay_all: bool = False
+    """Biases and normalisation are decayed too."""
+    clip: float = 0.0
+    """The longest that all gradients together may be; 0: as long as they are."""
+    ema: float = 0.0
+    """The share that a running mean of the weights keeps in a step, which is what is tested and
+    saved; 0: the weights themselves."""
     label_smoothing: float = 0.1
     """The share of a right answer's probability that all classes divide among them."""
     tap_weight: float = 0.3
     """The weight of the loss of each side output that gives a score for each class."""
     warmup: float = 0.1
-    """Share of the training in which the rate rises from 0; then it falls to 0 in a line."""
+    """Share of the training in which the rate rises from 0; then it follows the schedule."""
+    schedule: str = "line"
+    """`line` or `cosine`: down to 0. `constant`. `drops`: times `drop` every `drop_every` epochs.
+    `plateau`: times `drop` when the validation loss was not lower for `patience` looks."""
+    drop: float = 0.1
+    """What the rate is multiplied by at a drop."""
+    drop_every: float = 30.0
+    """Epochs from one drop to the next."""
+    patience: int = 2
+    """Looks at the validation pictures without a lower loss before a plateau's drop."""
     whiten: bool = True
     """Start the first convolution's filters as the principal components of image patches."""
     flip: bool = False
@@ -132,6 +156,13 @@ _NUMBERS = {
     "batch": Numbers(1, 2**20, whole=True),
     "seed": Numbers(0, 2**63 - 1, whole=True),
     "momentum": _SHARE,
+    "smoothing": _SHARE,
+    "ema": _SHARE,
+    "eps": Numbers(0, 10),
+    "clip": Numbers(0, 10**6),
+    "drop": Numbers(0, 1, open_start=True),
+    "drop_every": Numbers(0, _LARGEST, open_start=True),
+    "patience": Numbers(1, 1000, whole=True),
     "label_smoothing": _SHARE,
     "warmup": _SHARE,
     "shift": _SHARE,
@@ -159,6 +190,7 @@ def _words() -> dict[str, tuple[str, ...]]:
     return {
         "recipe": tuple(RECIPES),
         "optimizer": OPTIMIZERS,
+        "schedule": SCHEDULES,
         "device": DEVICES,
         "precision": PRECISIONS,
     }

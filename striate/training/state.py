@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from striate.training.augment import Batches
 from striate.training.best import Best
 from striate.training.clock import Clock, Row, Tally
 from striate.training.optimise import Optimizer
+from striate.training.schedule import Schedule
 
 FORMAT = 1
 _KEY = "striate"
@@ -36,7 +37,8 @@ class Moving:
     clock: Clock
     tally: Tally
     best: Best
-    rows: list[Row]
+    schedule: Schedule
+    rows: list[Row] = field(default_factory=list)
     pieces: int = 1
     """How many parts a batch is learned from, one after the other."""
 
@@ -89,6 +91,7 @@ def capture(moving: Moving) -> State:
             "rows": [list(astuple(row)) for row in moving.rows],
             "best": None if best.is_empty else list(astuple(best.row)),
             "top": best.top,
+            "schedule": moving.schedule.numbers(),
         },
     )
 
@@ -128,6 +131,7 @@ def put_back(moving: Moving, state: State, path: Path) -> None:
     moving.rows[:] = [Row(*values) for values in numbers["rows"]]
     moving.pieces = numbers["pieces"]
     moving.best.top = numbers["top"]
+    moving.schedule.put_back(numbers["schedule"])
     if numbers["best"] is not None:
         weights = {
             name.removeprefix("best."): tensor

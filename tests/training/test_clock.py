@@ -7,19 +7,8 @@ import torch
 
 from striate.training import clock as module
 from striate.training.augment import Batches
-from striate.training.clock import Clock, Moment, Tally, rate_share
+from striate.training.clock import Clock, Moment, Tally
 from striate.training.settings import Settings
-
-
-@pytest.mark.parametrize(
-    ("progress", "warmup", "share"),
-    [(0, 0.2, 0.01), (0.1, 0.2, 0.5), (0.2, 0.2, 1), (0.6, 0.2, 0.5), (1, 0.2, 0), (0, 0, 1),
-     (0.5, 0, 0.5), (1, 0, 0)],
-)  # fmt: skip
-def test_the_rate_rises_in_a_line_and_falls_in_a_line(
-    progress: float, warmup: float, share: float
-) -> None:
-    assert rate_share(progress, warmup) == pytest.approx(share)
 
 
 class Time:

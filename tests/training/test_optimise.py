@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from striate.training.loop import lower_precision
-from striate.training.optimise import AdamW, Optimizer, orthogonal, orthogonalisation_macs
+from striate.training.optimise import Optimizer, orthogonal, orthogonalisation_macs
+from striate.training.rules import AdamW
 from striate.training.settings import Settings
 
 
@@ -67,6 +68,134 @@ def test_sgd_is_torchs() -> None:
 def test_sgd_without_momentum_is_torchs() -> None:
     settings = Settings(epochs=1, optimizer="sgd", lr=0.1, momentum=0.0)
     both(settings, lambda net: torch.optim.SGD(net.parameters(), lr=0.07))
+
+
+def test_sgd_with_plain_momentum_is_torchs() -> None:
+    settings = Settings(epochs=1, optimizer="sgd", lr=0.1, momentum=0.9, nesterov=False)
+    both(settings, lambda net: torch.optim.SGD(net.parameters(), lr=0.07, momentum=0.9))
+
+
+def test_everything_can_be_decayed() -> None:
+    settings = Settings(
+        epochs=1, optimizer="sgd", lr=0.1, momentum=0.9, weight_decay=0.01, decay_all=True
+    )
+    both(
+        settings,
+        lambda net: torch.optim.SGD(
+            net.parameters(), lr=0.07, momentum=0.9, nesterov=True, weight_decay=0.01
+        ),
+    )
+
+
+def test_adamw_on_all_weights_is_torchs() -> None:
+    settings = Settings(epochs=1, optimizer="adamw", lr=0.01, weight_decay=0.1)
+    both(
+        settings,
+        lambda net: torch.optim.AdamW(groups(net, 0.1), lr=0.007, betas=AdamW.BETAS, eps=AdamW.EPS),
+    )
+
+
+def by_hand(
+    settings: Settings, rule: Callable[[Tensor, Tensor, dict[str, Tensor], int], Tensor]
+) -> None:
+    """Hold an optimizer to a rule written out in float64: new weights from old and gradients."""
+    network = nn.Sequential(nn.Linear(5, 4, bias=False))
+    optimizer = Optimizer(network, settings)
+    weight = network[0].weight
+    expected, memory = weight.detach().double(), {}
+    for number in range(1, 8):
+        generator = torch.Generator().manual_seed(number)
+        gradient = torch.randn(4, 5, generator=generator) * 10 ** (number % 3 - 1)
+        weight.grad = gradient.clone()
+        optimizer.step(0.5)
+        expected = rule(expected, gradient.double(), memory, number)
+        torch.testing.assert_close(weight.double(), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("eps", [1.0, 1e-3])
+@pytest.mark.parametrize("momentum", [0.9, 0.0])
+def test_rmsprop_has_tensorflows_eps_under_the_root(eps: float, momentum: float) -> None:
+    settings = Settings(
+        epochs=1, optimizer="rmsprop", lr=0.1, momentum=momentum, eps=eps, weight_decay=0.01
+    )
+
+    def rule(w: Tensor, g: Tensor, memory: dict[str, Tensor], step: int) -> Tensor:
+        g = g + 0.01 * w
+        memory["s"] = 0.9 * memory.get("s", torch.ones_like(w)) + 0.1 * g**2
+        memory["m"] = momentum * memory.get("m", 0 * w) + 0.05 * g / (memory["s"] + eps).sqrt()
+        return w - memory["m"]
+
+    by_hand(settings, rule)
+
+
+def test_lamb_steps_as_far_as_the_weights_are_long() -> None:
+    settings = Settings(epochs=1, optimizer="lamb", lr=0.1, weight_decay=0.01)
+
+    def rule(w: Tensor, g: Tensor, memory: dict[str, Tensor], step: int) -> Tensor:
+        memory["m"] = 0.9 * memory.get("m", 0 * w) + 0.1 * g
+        memory["v"] = 0.999 * memory.get("v", 0 * w) + 0.001 * g**2
+        mean, square = memory["m"] / (1 - 0.9**step), memory["v"] / (1 - 0.999**step)
+        update = mean / (square.sqrt() + 1e-6) + 0.01 * w
+        return w - 0.05 * w.norm() / update.norm() * update
+
+    by_hand(settings, rule)
+
+
+def test_lamb_takes_weights_of_zero_off_zero() -> None:
+    network = nn.Sequential(nn.Linear(3, 2, bias=False))
+    nn.init.zeros_(network[0].weight)
+    optimizer = Optimizer(network, Settings(epochs=1, optimizer="lamb", lr=0.1))
+    network[0].weight.grad = torch.ones(2, 3)
+    optimizer.step(1.0)
+    torch.testing.assert_close(network[0].weight.detach(), torch.full((2, 3), -0.1))
+
+
+@pytest.mark.parametrize("longest", [0.1, 1e6])
+def test_long_gradients_are_shortened_together(longest: float) -> None:
+    ours, theirs = small(), small()
+    settings = Settings(epochs=1, optimizer="sgd", lr=0.1, momentum=0.9, clip=longest)
+    optimizer = Optimizer(ours, settings)
+    reference = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+
+    def step() -> None:
+        nn.utils.clip_grad_norm_(theirs.parameters(), longest)
+        reference.step()
+        reference.zero_grad()
+
+    learn(ours, lambda: optimizer.step(1.0))
+    learn(theirs, step)
+    for found, expected in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_running_mean_of_the_weights_is_kept_and_shown() -> None:
+    network = small()
+    settings = Settings(epochs=1, optimizer="sgd", lr=0.1, ema=0.5)
+    optimizer = Optimizer(network, settings)
+    names = [name for name, _ in network.named_parameters()] + ["1.running_mean"]
+    expected = {name: each.clone() for name, each in network.state_dict().items() if name in names}
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += 1
+        optimizer.step(1.0)
+        keep = min(0.5, (1 + count) / (10 + count))
+        for name, each in network.state_dict().items():
+            if name in names:
+                expected[name] = keep * expected[name] + (1 - keep) * each
+
+    learn(network, step, steps=12)
+    before = {name: each.clone() for name, each in network.state_dict().items()}
+    kept = optimizer.state()
+    for name in names:
+        torch.testing.assert_close(kept[name], expected[name])
+        assert not torch.allclose(before[name], expected[name])
+    with optimizer.shown():
+        for name in names:
+            torch.testing.assert_close(network.state_dict()[name], expected[name])
+    for name, each in network.state_dict().items():
+        assert torch.equal(each, before[name])
 
 
 def test_adamw_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:

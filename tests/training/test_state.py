@@ -33,6 +33,14 @@ KINDS = {
     "muon": (LONG, torch.float32),
     "muon in bfloat16": (replace(LONG, flip=True), torch.bfloat16),
     "sgd": (replace(LONG, optimizer="sgd", lr=0.02, weight_decay=1e-3), torch.float32),
+    "lamb with a mean": (
+        replace(LONG, optimizer="lamb", lr=0.01, ema=0.99, schedule="cosine", clip=1.0),
+        torch.bfloat16,
+    ),
+    "rmsprop on a plateau": (
+        replace(LONG, optimizer="rmsprop", lr=0.01, eps=1.0, schedule="plateau", patience=1),
+        torch.float32,
+    ),
     "sgd without momentum": (replace(LONG, optimizer="sgd", lr=0.02, momentum=0.0), torch.float32),
 }
 
@@ -86,7 +94,7 @@ def saving_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return steps
 
 
-PLACES = [(kind, step) for kind in KINDS for step in sorted(Random(kind).sample(range(1, 80), 5))]
+PLACES = [(kind, step) for kind in KINDS for step in sorted(Random(kind).sample(range(1, 80), 4))]
 
 
 @pytest.mark.parametrize(("kind", "step"), PLACES)
