@@ -7,7 +7,7 @@ a handful of tensor operations.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -26,13 +26,21 @@ class Batch:
     """int64, B."""
     places: Tensor
     """Where the pictures stand in the training set, B."""
+    others: Tensor
+    """The labels of the pictures that these are mixed with, B; their own where they are not."""
+    share: float = 1.0
+    """The share of the own labels."""
 
     def parts(self, count: int) -> list[Batch]:
         """So many parts, one after the other."""
         if count == 1:
             return [self]
-        cut = (each.chunk(count) for each in (self.pictures, self.labels, self.places))
-        return [Batch(*part) for part in zip(*cut, strict=True)]
+        whole = (self.pictures, self.labels, self.places, self.others)
+        cut = zip(*(each.chunk(count) for each in whole), strict=True)
+        return [
+            replace(self, pictures=pictures, labels=labels, places=places, others=others)
+            for pictures, labels, places, others in cut
+        ]
 
 
 class Batches:
@@ -60,6 +68,10 @@ class Batches:
         self.position = 0
         """Batches that this epoch has given."""
         self._pixels = images.reshape(-1, images.shape[3])
+        if settings.cutout:
+            self._mean = mean_colour(self._pixels).to(self.device)
+        if settings.lighting:
+            self._components = components(self._pixels).to(self.device)
 
     def next(self) -> Batch:
         """The next batch."""
@@ -68,19 +80,57 @@ class Batches:
             self.epoch, self.position = self.epoch + 1, 0
         chosen = self.order[self.position * self.size : (self.position + 1) * self.size]
         self.position += 1
-        return Batch(self._augment(chosen, self.epoch), self.labels[chosen], chosen)
+        pictures, labels = self._augment(chosen, self.epoch), self.labels[chosen]
+        if self.settings.mixup or self.settings.cutmix:
+            return self._mixed(pictures, labels, chosen)
+        return Batch(pictures, labels, chosen, labels)
+
+    def _mixed(self, pictures: Tensor, labels: Tensor, places: Tensor) -> Batch:
+        """Each picture with another of the batch: by mixup (Zhang et al. 2017, arXiv 1710.09412)
+        or by CutMix (Yun et al. 2019, arXiv 1905.04899, algorithm A1)."""
+        settings = self.settings
+        both = settings.mixup > 0 and settings.cutmix > 0
+        mixes = bool(self._random(1) < 0.5) if both else settings.mixup > 0
+        share = self._beta(settings.mixup if mixes else settings.cutmix)
+        other = torch.randperm(len(labels), generator=self.generator, device=self.device)
+        if mixes:
+            pictures = pictures.float()
+            pictures = torch.lerp(pictures[other], pictures, share)
+        else:
+            height, width = pictures.shape[1:3]
+            side = math.sqrt(1 - share)
+            (top, bottom), (left, right) = self._span(height, side), self._span(width, side)
+            pictures = pictures.clone()
+            pictures[:, top:bottom, left:right] = pictures[other, top:bottom, left:right]
+            share = 1 - (bottom - top) * (right - left) / (height * width)
+        return Batch(pictures, labels, places, labels[other], share)
+
+    def _span(self, size: int, share: float) -> tuple[int, int]:
+        """A stretch of that share of a line, cut at the line's ends."""
+        middle, half = int(self._whole(size, 1)), round(share * size) / 2
+        return max(0, math.ceil(middle - half)), min(size, math.ceil(middle + half))
+
+    def _beta(self, alpha: float) -> float:
+        """A number from 0 to 1 of the Beta distribution with both parameters alike."""
+        parameters = torch.full((2,), alpha, dtype=torch.float64, device=self.device)
+        one, other = torch._standard_gamma(parameters, generator=self.generator).tolist()
+        return one / (one + other) if one + other else 0.5
 
     def _shuffled(self) -> Tensor:
         return torch.randperm(len(self.labels), generator=self.generator, device=self.device)
 
     def _augment(self, chosen: Tensor, epoch: int) -> Tensor:
         settings = self.settings
-        turned = settings.rotate > 0 or settings.zoom > 0
+        turned = settings.rotate > 0 or settings.zoom > 0 or settings.crop > 0
         batch = self._picked(chosen, epoch, (0, 0) if turned else self.reach)
         if turned:
             batch = self._turned(batch)
         if settings.colour:
             batch = self._coloured(batch)
+        if settings.lighting and batch.shape[3] == 3:
+            batch = self._lit(batch)
+        if settings.cutout:
+            batch = self._hidden(batch)
         return batch
 
     def _picked(self, chosen: Tensor, epoch: int, reach: tuple[int, int]) -> Tensor:
@@ -120,10 +170,16 @@ class Batches:
         scale = 1 + self._within(settings.zoom, count)
         cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
         ratio = height / width
+        across, down = (self._within(2 * settings.shift, count) for _ in range(2))
+        wide = high = torch.ones_like(cos)
+        if settings.crop:
+            wide, high = self._cut(count)
+            across = across + self._within(1, count) * (1 - wide)
+            down = down + self._within(1, count) * (1 - high)
         grid_of = torch.stack(
             [
-                torch.stack([cos, -sin * ratio, self._within(2 * settings.shift, count)], 1),
-                torch.stack([sin / ratio, cos, self._within(2 * settings.shift, count)], 1),
+                torch.stack([cos * wide, -sin * ratio * high, across], 1),
+                torch.stack([sin / ratio * wide, cos * high, down], 1),
             ],
             1,
         )
@@ -134,6 +190,37 @@ class Batches:
             pictures, grid, mode="bilinear", padding_mode=mode, align_corners=False
         )
         return sampled.permute(0, 2, 3, 1)
+
+    def _cut(self, count: int) -> tuple[Tensor, Tensor]:
+        """Shares of the width and of the height: of an area and at sides drawn evenly.
+
+        Szegedy et al. 2014, arXiv 1409.4842, section 6; sides are even in their logarithm.
+        """
+        area = 1 - self._random(count) * (1 - self.settings.crop)
+        sides = torch.exp(self._within(math.log(4 / 3), count))
+        wide, high = (area * sides).sqrt(), (area / sides).sqrt()
+        return wide.clamp(max=1.0), high.clamp(max=1.0)
+
+    def _lit(self, batch: Tensor) -> Tensor:
+        """Every picture's colours moved along the components of all (Krizhevsky et al. 2012,
+        section 4.1)."""
+        amounts = torch.randn(len(batch), 3, generator=self.generator, device=self.device)
+        moved = (amounts * self.settings.lighting) @ self._components
+        return (batch.float() + moved[:, None, None]).clamp_(0, 255)
+
+    def _hidden(self, batch: Tensor) -> Tensor:
+        """A square of each picture in the mean colour (DeVries & Taylor 2017, arXiv 1708.04552).
+
+        Its centre lies anywhere on the picture, so that a part of it may lie outside.
+        """
+        count, height, width, _ = batch.shape
+        side = round(self.settings.cutout * min(height, width))
+        rows, columns = (
+            torch.arange(size, device=self.device) - self._whole(size, count)[:, None] + side // 2
+            for size in (height, width)
+        )
+        hidden = _inside(rows, side)[:, :, None] & _inside(columns, side)[:, None]
+        return torch.where(hidden[..., None], self._mean.to(batch.dtype), batch)
 
     def _coloured(self, batch: Tensor) -> Tensor:
         """Brightness, contrast and saturation changed by a factor of each picture's own."""
@@ -166,3 +253,26 @@ def _folded(positions: Tensor, size: int) -> Tensor:
 
 def _inside(positions: Tensor, size: int) -> Tensor:
     return (positions >= 0) & (positions < size)
+
+
+_PIXELS = 1 << 20
+"""Pixels, evenly spaced, that colours are told from."""
+
+
+def _sample(pixels: Tensor) -> Tensor:
+    return pixels[:: max(1, len(pixels) // _PIXELS)].double()
+
+
+def mean_colour(pixels: Tensor) -> Tensor:
+    """The mean of uint8 pixels P×C, in 0…255."""
+    return _sample(pixels).mean(0).float()
+
+
+def components(pixels: Tensor) -> Tensor:
+    """The principal components of colours P×3, a row each, as long as their variances.
+
+    In 0…255 for components of pixels from 0 to 1, as AlexNet's are.
+    """
+    colours = _sample(pixels) / 255
+    variances, directions = torch.linalg.eigh(torch.cov(colours.T))
+    return (variances[:, None] * directions.T * 255).float()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -129,7 +129,10 @@ def train_network(
     lower_precision(network, machine.dtype)
     require_statistics(network.graph, batches.size)
     heads_of = scores_of(network)
-    loss_of = partial(functional.cross_entropy, label_smoothing=settings.label_smoothing)
+    weights = class_weights(labels, len(data.classes)) if settings.balance else None
+    cross_entropy = partial(
+        functional.cross_entropy, weight=weights, label_smoothing=settings.label_smoothing
+    )
     clock, best, schedule = Clock(settings, batches), Best(len(data.val)), Schedule(settings)
     moving = Moving(network, optimizer, batches, clock, Tally(machine.device), best, schedule)
     rows = moving.rows
@@ -165,15 +168,21 @@ def train_network(
             watcher.save(capture(moving))
         clock.saved(time.perf_counter() - began)
 
+    def loss_of(scores: Tensor, batch: Batch) -> Tensor:
+        loss = cross_entropy(scores, batch.labels)
+        if batch.share == 1:
+            return loss
+        return torch.lerp(cross_entropy(scores, batch.others), loss, batch.share)
+
     def learn(batch: Batch) -> list[Learned]:
         """The gradients of a batch, part by part, and what each part was."""
         found = []
         for part in batch.parts(moving.pieces):
             scores, *sides = heads_of(to_input(part.pictures, normalise, machine.dtype))
-            loss = loss_of(scores, part.labels)
+            loss = loss_of(scores, part)
             if machine.device.type == "cpu" and not math.isfinite(float(loss.detach())):
                 raise Diverged([data.train.files[place] for place in part.places.tolist()])
-            whole = sum((settings.tap_weight * loss_of(side, part.labels) for side in sides), loss)
+            whole = sum((settings.tap_weight * loss_of(side, part) for side in sides), loss)
             if moving.pieces > 1:
                 whole = whole * (len(part.labels) / len(batch.labels))
             whole.backward()
@@ -216,6 +225,12 @@ def train_network(
                 if not rows:
                     save()
                 look(validate())
+                if stands_still(rows, settings.stop_after):
+                    watcher.notice(
+                        f"stopped at epoch {clock.epoch:.1f}: the validation loss was not lower "
+                        f"for {settings.stop_after} looks"
+                    )
+                    break
                 clock.start()
             if clock.over:
                 break
@@ -300,6 +315,18 @@ def require_statistics(graph: Graph, batch: int) -> None:
                 f"batch: found 1, but {node.name} normalises one value of each picture over the "
                 "batch, so a step takes 2 pictures or more. Give --batch 2 or more"
             )
+
+
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """Weights that let every class count alike: pictures of a class on average, by its own."""
+    counts = torch.bincount(labels, minlength=classes)
+    return len(labels) / (classes * counts.clamp(min=1))
+
+
+def stands_still(rows: Sequence[Row], looks: int) -> bool:
+    """Whether the validation loss was not lower for so many looks; never for 0."""
+    losses = [row.val_loss for row in rows]
+    return bool(looks) and len(losses) > looks and min(losses[-looks:]) >= min(losses[:-looks])
 
 
 def lower_precision(network: nn.Module, dtype: torch.dtype) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from striate.data import DataSet, open_data
 from striate.errors import UserError
-from striate.modules import build
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.loop import Resume
 from striate.training.progress import Display
 from striate.training.run import SPLIT, STATE, WEIGHTS, Record, Run, alone, open_run, open_started
 from striate.training.state import read_state
-from striate.training.train import Outcome, train_into
+from striate.training.train import Outcome, first_network, train_into
 
 
 def go_on(
@@ -41,7 +40,7 @@ def go_on(
         resume = Resume(read_state(state), state) if state.exists() else None
         pictures = _pictures_of(run, root, allow_unreadable, display)
         machine = choose_machine(record.settings.device, str(record.environment["precision"]))
-        module = build(run.source, seed=record.settings.seed)
+        module = first_network(run.source, record.settings)
         display.epochs = record.settings.epochs
         from_where = f"from step {resume.state.step:,}" if resume else "from the beginning"
         display.say(f"{folder}: going on {from_where}")

@@ -12,6 +12,7 @@ from striate.errors import UserError
 from striate.layers import Shape
 
 OPTIMIZERS = ("muon", "sgd", "rmsprop", "adamw", "lamb")
+SCALINGS = ("std", "mean", "unit")
 SCHEDULES = ("line", "cosine", "constant", "drops", "plateau")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -109,8 +110,34 @@ class Settings:
     """Largest turn in each direction, in degrees."""
     zoom: float = 0.0
     """Largest relative change of size."""
+    crop: float = 0.0
+    """The smallest share of a picture's area that is cut out and enlarged, at sides of 3:4 to 4:3;
+    0: whole pictures."""
     colour: float = 0.0
     """Largest relative change of brightness, contrast and saturation."""
+    lighting: float = 0.0
+    """How far colours move along the principal components of all pixels' colours: the standard
+    deviation in units of each one's variance. AlexNet took 0.1."""
+    cutout: float = 0.0
+    """The side of a square in the mean colour that hides a part of each picture, as a share of the
+    shorter side."""
+    mixup: float = 0.0
+    """Pictures and labels of a batch are mixed in pairs: the α of the Beta distribution that the
+    shares come from."""
+    cutmix: float = 0.0
+    """A box of each picture is taken from another, and so is its share of the label: the same α.
+    Together with `mixup` every batch does one of the two."""
+    balance: bool = False
+    """Classes count alike in the loss, however many pictures they have."""
+    zero_gamma: bool = False
+    """The last normalisation of each residual branch begins with 0, so that blocks begin as their
+    shortcuts."""
+    scaling: str = "std"
+    """What goes into the network. `std`: the channels' means off, divided by their standard
+    deviations. `mean`: the means off, divided by 127.5. `unit`: from -1 to 1."""
+    stop_after: int = 0
+    """Looks at the validation pictures without a lower loss after which the training ends; 0:
+    none."""
     seed: int = 0
     """Where chance begins: the split, the first weights, the order, the augmentation."""
     device: str = "auto"
@@ -168,6 +195,12 @@ _NUMBERS = {
     "shift": _SHARE,
     "zoom": _SHARE,
     "colour": _SHARE,
+    "crop": _SHARE,
+    "cutout": _SHARE,
+    "lighting": Numbers(0, 10),
+    "mixup": Numbers(0, 100),
+    "cutmix": Numbers(0, 100),
+    "stop_after": Numbers(0, 1000, whole=True),
     "weight_decay": Numbers(0, 1),
     "tap_weight": Numbers(0, 1),
     "rotate": Numbers(0, 180),
@@ -191,6 +224,7 @@ def _words() -> dict[str, tuple[str, ...]]:
         "recipe": tuple(RECIPES),
         "optimizer": OPTIMIZERS,
         "schedule": SCHEDULES,
+        "scaling": SCALINGS,
         "device": DEVICES,
         "precision": PRECISIONS,
     }

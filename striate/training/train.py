@@ -16,7 +16,7 @@ from torch import Tensor
 from striate.data import DataSet, open_data, write_split
 from striate.errors import StriateError, UserError
 from striate.files import write_whole
-from striate.graph import find_source
+from striate.graph import find_source, load_graph
 from striate.layers import Shape
 from striate.modules import Network, build
 from striate.source import Source
@@ -27,6 +27,7 @@ from striate.training.interrupts import interruptible
 from striate.training.loop import Resume, Trained, Watcher, train_network
 from striate.training.prepare import ends_in_softmax
 from striate.training.progress import Display
+from striate.training.residual import zero_last_gammas
 from striate.training.run import (
     METRICS,
     NETWORK,
@@ -45,7 +46,7 @@ from striate.training.run import (
     write_record,
     write_weights,
 )
-from striate.training.settings import NO_WISHES, Wishes, choose
+from striate.training.settings import NO_WISHES, Settings, Wishes, choose
 from striate.training.state import State
 
 _STATISTICS_PIXELS = 1 << 25
@@ -103,10 +104,12 @@ def fit(
         progress=display.reading,
     )
     adapted, classes_changed = fit_to_data(source, shape, len(pictures.classes))
-    module = build(adapted, seed=wishes.seed)
-    own_weights = start_from(module, weights or {})
-    normalised = any(node.kind == "bn" for node in module.graph)
+    normalised = any(node.kind in ("bn", "ln", "gn") for node in load_graph(adapted))
     settings = choose(len(pictures.train), shape, normalised, wishes)
+    if weights:
+        settings = replace(settings, whiten=False, zero_gamma=False)
+    module = first_network(adapted, settings)
+    own_weights = start_from(module, weights or {})
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
     told = (resized, classes_changed, own_weights, softmax, *pictures.notices)
     notices = tuple(filter(None, told))
@@ -118,7 +121,7 @@ def fit(
         fingerprint=pictures.fingerprint,
         classes=pictures.classes,
         preprocess=pictures.preprocess,
-        normalise=statistics(pictures),
+        normalise=scaled(statistics(pictures), settings.scaling),
         settings=settings,
         environment=machine.describe(),
         notices=notices,
@@ -136,6 +139,14 @@ def fit(
             folder, module, pictures, record, machine, display, save_first=bool(weights)
         )
     return Outcome(open_run(folder), pictures, trained)
+
+
+def first_network(source: Source, settings: Settings) -> Network:
+    """A network as a training begins with it."""
+    network = build(source, seed=settings.seed)
+    if settings.zero_gamma:
+        zero_last_gammas(network)
+    return network
 
 
 def train_into(
@@ -256,6 +267,17 @@ def statistics(data: DataSet) -> Normalise:
     variance = (pixels * (values - mean[:, None]) ** 2).sum(1) / pixels.sum(1)
     std = np.where(variance > 0, np.sqrt(variance), 1.0)
     return Normalise(tuple(float(m) for m in mean), tuple(float(s) for s in std))
+
+
+def scaled(measured: Normalise, scaling: str) -> Normalise:
+    """What a network is given of pixels, by the word of the settings."""
+    half, channels = 255 / 2, len(measured.mean)
+    match scaling:
+        case "mean":
+            return Normalise(measured.mean, (half,) * channels)
+        case "unit":
+            return Normalise((half,) * channels, (half,) * channels)
+    return measured
 
 
 def metrics_csv(rows: Sequence[Row]) -> str:

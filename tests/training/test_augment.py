@@ -223,3 +223,96 @@ def test_pictures_are_read_only_as_batches_ask(tmp_path: object) -> None:
     images = resident(mapped, torch.device("cpu"))
     seen, numbers = epoch(batches(images, flip=True, shift=0.3, colour=0.1))
     assert len(seen) == 16 and len(set(numbers.tolist())) == 16
+
+
+def test_a_mixed_batch_is_one_of_its_pictures_and_another() -> None:
+    images = pictures(32, 4, 5, 3)
+    plain, mixed = batches(images, seed=3), batches(images, seed=3, mixup=0.4)
+    shares = []
+    for _ in range(40):
+        plain.generator.set_state(mixed.generator.get_state())
+        plain.order, plain.position, plain.epoch = mixed.order, mixed.position, mixed.epoch
+        one, batch = plain.next(), mixed.next()
+        assert torch.equal(one.labels, batch.labels)
+        partners = images[batch.others].float()
+        expected = batch.share * one.pictures.float() + (1 - batch.share) * partners
+        torch.testing.assert_close(batch.pictures, expected, rtol=1e-4, atol=1e-3)
+        shares.append(batch.share)
+    assert 0 <= min(shares) < 0.2 and 0.8 < max(shares) <= 1
+
+
+def test_shares_are_of_the_beta_distribution() -> None:
+    source = batches(pictures(4, 2, 2, 1), mixup=0.3)
+    found = torch.tensor([source._beta(0.3) for _ in range(4000)])
+    reference = torch.distributions.Beta(0.3, 0.3)
+    assert found.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert found.var().item() == pytest.approx(reference.variance.item(), abs=0.01)
+
+
+def test_a_box_of_another_picture_counts_by_its_area() -> None:
+    """Pictures are all of one number, their own, so that the box is seen."""
+    images = torch.arange(32, dtype=torch.uint8).reshape(32, 1, 1, 1).expand(32, 9, 7, 3)
+    source = batches(images.contiguous(), cutmix=1.0)
+    areas = []
+    for _ in range(30):
+        batch = source.next()
+        own = batch.pictures == batch.labels.reshape(-1, 1, 1, 1)
+        other = batch.pictures == batch.others.reshape(-1, 1, 1, 1)
+        assert (own | other).all()
+        for place in (batch.labels != batch.others).nonzero().flatten().tolist():
+            share = own[place, :, :, 0].float().mean().item()
+            assert share == pytest.approx(batch.share)
+        areas.append(batch.share)
+    assert min(areas) < 0.4 and max(areas) > 0.8
+
+
+def test_both_ways_of_mixing_take_turns() -> None:
+    source = batches(pictures(16, 4, 4, 3), mixup=0.5, cutmix=1.0)
+    kinds = {source.next().pictures.dtype for _ in range(30)}
+    assert kinds == {torch.uint8, torch.float32}
+
+
+def test_a_square_is_hidden_in_the_mean_colour() -> None:
+    images = pictures(64, 16, 12, 3)
+    source = batches(images, cutout=0.5)
+    mean = images.reshape(-1, 3).double().mean(0).to(torch.uint8)
+    sizes = []
+    for _ in range(source.steps_per_epoch):
+        batch = source.next()
+        changed = (batch.pictures != images[batch.places]).any(3)
+        for picture, spots in zip(batch.pictures, changed, strict=True):
+            rows, columns = spots.any(1).nonzero().flatten(), spots.any(0).nonzero().flatten()
+            box = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+            assert (box == mean).all()
+            sizes.append((len(rows), len(columns)))
+    assert max(sizes) == (6, 6)
+    assert min(sizes)[0] >= 3
+
+
+def test_a_part_is_cut_out_and_enlarged() -> None:
+    """On a slope of brightness the range that is left is the share of the width."""
+    line = torch.linspace(0, 252, 64).round().to(torch.uint8)
+    images = line.reshape(1, 1, 64, 1).expand(256, 48, 64, 1).contiguous()
+    seen, _ = epoch(batches(images, crop=0.25))
+    spread = (seen[:, 24, -2] - seen[:, 24, 1])[:, 0] / (252 * 61 / 63)
+    least, most = (0.25 * 3 / 4) ** 0.5, 1.0
+    assert least - 0.03 < spread.min() < least + 0.12
+    assert 0.9 < spread.max() <= most + 0.03
+    whole, _ = epoch(batches(images[:8], crop=0.0))
+    assert torch.equal(whole, images[:8])
+
+
+def test_light_moves_along_the_components_of_all_pixels() -> None:
+    generator = torch.Generator().manual_seed(0)
+    grey = torch.randn(4000, 1, generator=generator) * 40 + 128
+    tint = torch.randn(4000, 3, generator=generator) * 4
+    images = (grey + tint).clamp(0, 255).to(torch.uint8).reshape(250, 4, 4, 3)
+    seen, places = epoch(batches(images, lighting=0.1))
+    moved = (seen - images[places].float()).reshape(len(places), -1, 3)
+    clear = ((seen > 0) & (seen < 255)).reshape(len(places), -1).all(1)
+    moves = moved[clear, 0]
+    assert (moved[clear] - moves[:, None]).abs().max() < 1e-3
+    colours = images.reshape(-1, 3).double().numpy() / 255
+    variances = np.linalg.eigvalsh(np.cov(colours.T))
+    found = torch.linalg.eigvalsh(torch.cov(moves.T.double() / 255)).sqrt()
+    assert found[-1].item() == pytest.approx(0.1 * variances[-1], rel=0.2)

@@ -253,6 +253,53 @@ def test_a_picture_without_room_is_told(digits: DataSet) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mixup": 0.2},
+        {"cutmix": 1.0, "mixup": 0.2},
+        {"cutout": 0.4, "crop": 0.6, "ema": 0.9},
+        {"balance": True, "schedule": "cosine"},
+        {"optimizer": "rmsprop", "lr": 0.01, "eps": 1.0, "schedule": "plateau"},
+        {"optimizer": "lamb", "lr": 0.02, "clip": 1.0},
+        {"optimizer": "adamw", "lr": 0.003, "schedule": "drops", "drop": 0.5, "drop_every": 1.0},
+    ],
+    ids=lambda changes: "-".join(changes),
+)
+def test_every_trick_learns(digits: DataSet, changes: dict[str, object]) -> None:
+    trained = learn(digits, replace(QUICK, epochs=6, **changes))
+    assert trained.best.val_accuracy > 0.85
+
+
+def test_classes_count_alike() -> None:
+    labels = torch.tensor([0] * 6 + [1] * 2 + [2] * 1)
+    weights = loop.class_weights(labels, 4)
+    assert weights[:3].tolist() == pytest.approx([9 / 24, 9 / 8, 9 / 4])
+    counts = torch.bincount(labels, minlength=3)
+    assert (weights[:3] * counts).tolist() == pytest.approx([2.25] * 3)
+
+
+def test_a_loss_that_stands_still() -> None:
+    def rows(*losses: float) -> list[Row]:
+        return [replace(row(0.5), val_loss=loss) for loss in losses]
+
+    assert not loop.stands_still(rows(1, 0.9, 0.95, 0.96), 0)
+    assert not loop.stands_still(rows(1, 0.9, 0.95), 2)
+    assert loop.stands_still(rows(1, 0.9, 0.95, 0.96), 2)
+    assert not loop.stands_still(rows(1, 0.9, 0.95, 0.89), 2)
+    assert not loop.stands_still(rows(0.5, 0.6), 2)
+
+
+def test_a_training_that_stands_still_ends_early(digits: DataSet) -> None:
+    said: list[str] = []
+    settings = replace(QUICK, epochs=12, lr=1e-12, adam_lr=1e-12, stop_after=2, schedule="constant")
+    trained = learn(digits, settings, Watcher(notice=said.append))
+    assert len(trained.rows) < 12 and not trained.interrupted
+    assert said == [
+        f"stopped at epoch {trained.epochs:.1f}: the validation loss was not lower for 2 looks"
+    ]
+
+
 def test_no_validation_pictures_keep_the_last_weights(digits: DataSet) -> None:
     empty = replace(
         digits.val, images=digits.val.images[:0], labels=digits.val.labels[:0], files=()
