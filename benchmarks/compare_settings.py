@@ -22,10 +22,11 @@ from striate.graph import find_source
 from striate.modules import build
 from striate.source import Source
 from striate.training import train
+from striate.training.choosing import Wishes, choose
 from striate.training.device import choose_machine, keep_large_blocks
 from striate.training.fitting import choose_input, fit_to_data, preprocess_for
 from striate.training.loop import Watcher, train_network
-from striate.training.settings import Settings, Wishes, choose
+from striate.training.settings import Settings
 
 Change = Mapping[str, str | int | float | bool]
 
@@ -51,12 +52,13 @@ def measure(text: Source, data: DataSet, wishes: Wishes, change: Change) -> Resu
     """Train once; the last look at the validation pictures."""
     network = build(text, seed=wishes.seed)
     normalised = any(node.kind == "bn" for node in network.graph)
-    settings = choose(len(data.train), network.graph.input, normalised, wishes)
+    wished = replace(wishes, settings={**wishes.settings, **change})
+    settings = choose(len(data.train), network.graph.input, normalised, wished).settings
     trained = train_network(
         network,
         data,
         train.statistics(data),
-        replace(settings, **change),  # type: ignore[arg-type]  # Settings checks every value
+        settings,
         choose_machine(wishes.device, wishes.precision),
         Watcher(),
     )

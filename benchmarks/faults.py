@@ -38,10 +38,10 @@ from striate.cli.reporting import DONE, INTERRUPTED, explain
 from striate.data import open_data
 from striate.errors import StriateError
 from striate.training import clock
+from striate.training.choosing import Wishes
 from striate.training.progress import Display
 from striate.training.resuming import go_on
 from striate.training.run import STATE, WEIGHTS, open_started, read_weights
-from striate.training.settings import Wishes
 from striate.training.state import read_state
 from striate.training.train import fit
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import torch
 
+from striate.training.choosing import Wishes
 from striate.training.progress import Display
-from striate.training.settings import Wishes
 from striate.training.testing import test_part
 from striate.training.train import fit
 

@@ -72,8 +72,8 @@ def ours(folder: Path, network: str, size: int, batch: int) -> Iterator[int]:
     import threading
 
     from striate.training import clock, loop
+    from striate.training.choosing import Wishes
     from striate.training.progress import Display
-    from striate.training.settings import Wishes
     from striate.training.train import fit
 
     turns: queue.Queue[None] = queue.Queue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +14,10 @@ from striate.layers import Shape
 from striate.networks import text_and_weights
 from striate.seeing import write_report
 from striate.source import Source
+from striate.training.choosing import Wishes
 from striate.training.progress import Display
 from striate.training.resuming import go_on
 from striate.training.run import Run, finish
-from striate.training.settings import Wishes
 from striate.training.testing import TestResult, test_part
 from striate.training.train import Outcome, fit
 
@@ -53,6 +54,7 @@ def train(
     epochs: float | None = None,
     seconds: float | None = None,
     recipe: str = "default",
+    settings: Mapping[str, Any] | None = None,
     batch: int | None = None,
     lr: float | None = None,
     seed: int = 0,
@@ -69,8 +71,9 @@ def train(
     `network` is a name of the zoo, a file, a text, or any other that `load_graph` takes; a live
     torch network and one in an ONNX file start from the weights that they have. `data` is a folder
     of class folders or a built-in set. The network's input and number of classes follow the data.
-    Exactly one of `epochs` and `seconds` (of training time alone) may say how long. `input` is
-    C×H×W. What is written is described in docs/runs.md.
+    Exactly one of `epochs` and `seconds` (of training time alone) may say how long. `recipe` is a
+    name that `striate recipes` lists, or a file of one's own; `settings` stand above it, by the
+    names of docs/training.md. `input` is C×H×W. What is written is described in docs/runs.md.
 
     Raises UserError for a mistake in any of these, before training; StriateError when the training
     diverges. A KeyboardInterrupt ends it early with the best weights kept; one during the test or
@@ -80,7 +83,7 @@ def train(
     outcome = fit(
         source,
         data,
-        Wishes(recipe, epochs, seconds, batch, lr, seed, device, precision),
+        Wishes(recipe, epochs, seconds, batch, lr, seed, device, precision, settings or {}),
         weights=weights,
         output=output,
         input=input,

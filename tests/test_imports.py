@@ -18,6 +18,7 @@ LEVELS = (
     ("source",),
     ("errors",),
     ("files",),
+    ("recipes",),
     ("layers",),
     ("notation",),
     ("zoo",),
@@ -44,6 +45,7 @@ LEVELS = (
 LIGHT = (
     "source",
     "files",
+    "recipes",
     "errors",
     "layers",
     "notation",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -26,9 +26,31 @@ from striate.cli.reporting import DONE, INTERRUPTED
 if TYPE_CHECKING:
     from striate.api import TrainResult
 
-RECIPES = ("default", "sgd")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def _recipes(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from striate.recipes import names
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
+class Setting(click.ParamType):
+    """A setting and its value, which is JSON or a word."""
+
+    name = "NAME=VALUE"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        name, sign, given = value.partition("=")
+        if not (sign and name.strip() and given.strip()):
+            self.fail(f"expected a name and a value, as in mixup=0.2, found '{value}'.", param, ctx)
+        try:
+            return name.strip(), json.loads(given)
+        except ValueError:
+            return name.strip(), given.strip()
 
 
 @click.command(
@@ -38,6 +60,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
         "striate train examples/digits.net digits",
         "striate train torchvision:shufflenet_v2_x0_5 photos/ --input 3x96x96",
         "striate train quick photos/ --input 3x96x96 --epochs 20 -o runs/photos",
+        "striate train resnet50_d photos/ --recipe tricks --set mixup=0.4",
         "striate train --resume runs/photos",
     ),
 )
@@ -58,7 +81,21 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 )
 @click.option("--epochs", type=Positive(), help="Train for this many passes over the pictures.")
 @click.option("--seconds", type=Positive(), help="Train for so many seconds, and no more.")
-@click.option("--recipe", type=click.Choice(RECIPES), default="default", help="Named settings.")
+@click.option(
+    "--recipe",
+    metavar="NAME",
+    default="default",
+    shell_complete=_recipes,
+    help="Named settings, which `striate recipes` lists, or a .toml file of one's own.",
+)
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    type=Setting(),
+    multiple=True,
+    help="Any other setting of docs/training.md: --set mixup=0.2 --set schedule=cosine.",
+)
 @click.option("--batch", type=Whole(1), help="Pictures in a step.")
 @click.option("--lr", type=Positive(), help="The highest learning rate.")
 @click.option("--seed", type=Whole(0), default="0", help="Where chance begins; 0 if not given.")
@@ -81,6 +118,7 @@ def command(
     epochs: float | None,
     seconds: float | None,
     recipe: str,
+    settings: tuple[tuple[str, Any], ...],
     batch: int | None,
     lr: float | None,
     seed: int,
@@ -113,6 +151,7 @@ def command(
         epochs=epochs,
         seconds=seconds,
         recipe=recipe,
+        settings=dict(settings),
         batch=batch,
         lr=lr,
         seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from striate.seeing.html import (
 from striate.seeing.mistakes import Mistake, Mistakes
 from striate.sizing import size
 from striate.sizing.table import big, big_bytes
+from striate.training.choosing import ASKED
 from striate.training.run import NETWORK
 from striate.training.tables import MOST_CLASSES, percent, top_confusions, worst_first
 
@@ -290,6 +292,10 @@ def repeating(run: Run) -> str:
     for name in ("device", "precision"):
         if (value := getattr(settings, name)) != "auto":
             words += [f"--{name}", value]
+    said = {lasting, "epochs", "seconds", "batch", "lr", "seed", "device", "precision"}
+    for name, origin in record.origins.items():
+        if origin == ASKED and name not in said:
+            words += ["--set", f"{name}={json.dumps(getattr(settings, name))}".replace('"', "")]
     if record.root is not None:
         words += ["--root", record.root]
     return shlex.join(words)

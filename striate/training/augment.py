@@ -70,7 +70,8 @@ class Batches:
         self._pixels = images.reshape(-1, images.shape[3])
         if settings.cutout:
             self._mean = mean_colour(self._pixels).to(self.device)
-        if settings.lighting:
+        self._lit_up = settings.lighting > 0 and images.shape[3] == 3
+        if self._lit_up:
             self._components = components(self._pixels).to(self.device)
 
     def next(self) -> Batch:
@@ -127,7 +128,7 @@ class Batches:
             batch = self._turned(batch)
         if settings.colour:
             batch = self._coloured(batch)
-        if settings.lighting and batch.shape[3] == 3:
+        if self._lit_up:
             batch = self._lit(batch)
         if settings.cutout:
             batch = self._hidden(batch)

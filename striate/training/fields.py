@@ -56,6 +56,10 @@ class Fields:
         value = self._get(name)
         return value if isinstance(value, dict) else self._refuse(name, "an object")
 
+    def optional_object(self, name: str) -> dict[str, Any]:
+        """An object, empty where there is none: what older files do not have."""
+        return self.object(name) if name in self.content else {}
+
     def inside(self, name: str) -> Fields:
         """The fields of an object."""
         return Fields(self.object(name), f"{self.prefix}{name}.")

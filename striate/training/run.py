@@ -73,6 +73,8 @@ class Record:
     settings: Settings
     environment: Mapping[str, str | int]
     """Versions, device, precision and threads that the run was trained with."""
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Where the value of each setting comes from."""
     notices: tuple[str, ...] = ()
     results: Mapping[str, Any] = field(default_factory=dict)
     """Training seconds, epochs, steps, images, best validation accuracy, whether it was cut off."""
@@ -286,6 +288,7 @@ def _record(fields: Fields) -> Record:
         preprocess=preprocess,
         normalise=_normalise(fields.inside("normalise"), preprocess.channels),
         settings=Settings.from_json(fields.object("settings")),
+        origins=fields.optional_object("origins"),
         environment=fields.object("environment"),
         notices=fields.texts("notices"),
         results=fields.object("results"),

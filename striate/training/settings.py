@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
 from striate.errors import UserError
-from striate.layers import Shape
 
 OPTIMIZERS = ("muon", "sgd", "rmsprop", "adamw", "lamb")
 SCALINGS = ("std", "mean", "unit")
@@ -117,7 +115,7 @@ class Settings:
     """Largest relative change of brightness, contrast and saturation."""
     lighting: float = 0.0
     """How far colours move along the principal components of all pixels' colours: the standard
-    deviation in units of each one's variance. AlexNet took 0.1."""
+    deviation in units of each one's variance. AlexNet took 0.1. Grey pictures stay as they are."""
     cutout: float = 0.0
     """The side of a square in the mean colour that hides a part of each picture, as a share of the
     shorter side."""
@@ -209,7 +207,9 @@ _NUMBERS = {
 
 def _check(name: str, value: object) -> None:
     """Raise UserError for a value that its setting cannot have."""
-    if numbers := _NUMBERS.get(name):
+    if name == "recipe":
+        holds, expected = isinstance(value, str) and bool(value), "a name"
+    elif numbers := _NUMBERS.get(name):
         holds, expected = value in numbers, str(numbers)
     elif known := _words().get(name):
         holds, expected = value in known, f"one of {', '.join(known)}"
@@ -221,7 +221,6 @@ def _check(name: str, value: object) -> None:
 
 def _words() -> dict[str, tuple[str, ...]]:
     return {
-        "recipe": tuple(RECIPES),
         "optimizer": OPTIMIZERS,
         "schedule": SCHEDULES,
         "scaling": SCALINGS,
@@ -238,92 +237,3 @@ def _shown(value: object) -> str:
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
     near = get_close_matches(word, known, n=1)
     return f" Did you mean '{near[0]}'?" if near else ""
-
-
-RECIPES: dict[str, dict[str, Any]] = {
-    "default": {},
-    "sgd": {
-        "optimizer": "sgd",
-        "lr": 0.1,
-        "momentum": 0.9,
-        "weight_decay": 5e-4,
-        "label_smoothing": 0.0,
-        "whiten": False,
-    },
-}
-"""Named settings; what they do not name is as `Settings` and `choose` have it."""
-
-PLAIN_SHARE = 0.2
-"""The share of a recipe's rates that a network without batch normalisation is trained at."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a user may say of a training's settings; the rest follows from recipe and data."""
-
-    recipe: str = "default"
-    epochs: float | None = None
-    seconds: float | None = None
-    batch: int | None = None
-    lr: float | None = None
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "auto"
-
-
-NO_WISHES = Wishes()
-
-
-SHIFT = 0.06
-"""The default of the setting."""
-
-LARGEST_MOVED = 32
-"""Grey pictures up to so many rows and columns are tested with their moves."""
-
-
-def choose(images: int, shape: Shape, normalised: bool, wishes: Wishes = NO_WISHES) -> Settings:
-    """The settings for a training set of that many images C×H×W, with the user's wishes on top.
-
-    Small sets get smaller batches, more epochs and more augmentation; colour pictures are mirrored,
-    grey ones (digits, letters) are not: small ones are moved in their tests instead. A network that
-    is not `normalised` by batch normalisation takes smaller steps. Raises UserError on impossible
-    wishes.
-    """
-    if wishes.recipe not in RECIPES:
-        raise UserError(
-            f"there is no recipe '{wishes.recipe}'.{_did_you_mean(wishes.recipe, tuple(RECIPES))} "
-            f"There are: {', '.join(RECIPES)}"
-        )
-    epochs = wishes.epochs
-    if epochs is None and wishes.seconds is None:
-        epochs = default_epochs(images)
-    small = images < 5_000
-    channels, *sides = shape
-    photographs = channels == 3
-    moved = not photographs and max(sides) <= LARGEST_MOVED and round(SHIFT * min(sides)) > 0
-    base = Settings(
-        recipe=wishes.recipe,
-        epochs=epochs,
-        seconds=wishes.seconds,
-        batch=128 if not small else max(8, min(64, 2 ** round(math.log2(max(1, images / 6))))),
-        flip=photographs,
-        moves=moved,
-        shift=SHIFT,
-        rotate=10.0 if small and photographs else 0.0,
-        zoom=0.15 if small and photographs else 0.0,
-        colour=0.2 if small and photographs else 0.0,
-        seed=wishes.seed,
-        device=wishes.device,
-        precision=wishes.precision,
-    )
-    named = replace(base, **RECIPES[wishes.recipe])
-    if not normalised:
-        named = replace(named, lr=PLAIN_SHARE * named.lr, adam_lr=PLAIN_SHARE * named.adam_lr)
-    if wishes.batch is not None:
-        named = replace(named, batch=wishes.batch)
-    return named if wishes.lr is None else replace(named, lr=wishes.lr)
-
-
-def default_epochs(images: int) -> float:
-    """Epochs for a set of that size: about 100 for 1 000 images, 10 for 60 000 and more."""
-    return float(min(100, max(10, round(3_000 / math.sqrt(max(1, images))))))

@@ -20,6 +20,7 @@ from striate.graph import find_source, load_graph
 from striate.layers import Shape
 from striate.modules import Network, build
 from striate.source import Source
+from striate.training.choosing import NO_WISHES, Wishes, choose, keeping_weights
 from striate.training.clock import Row
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.fitting import choose_input, fit_to_data, preprocess_for, start_from
@@ -46,7 +47,7 @@ from striate.training.run import (
     write_record,
     write_weights,
 )
-from striate.training.settings import NO_WISHES, Settings, Wishes, choose
+from striate.training.settings import Settings
 from striate.training.state import State
 
 _STATISTICS_PIXELS = 1 << 25
@@ -105,9 +106,10 @@ def fit(
     )
     adapted, classes_changed = fit_to_data(source, shape, len(pictures.classes))
     normalised = any(node.kind in ("bn", "ln", "gn") for node in load_graph(adapted))
-    settings = choose(len(pictures.train), shape, normalised, wishes)
+    chosen = choose(len(pictures.train), shape, normalised, wishes)
     if weights:
-        settings = replace(settings, whiten=False, zero_gamma=False)
+        chosen = keeping_weights(chosen)
+    settings = chosen.settings
     module = first_network(adapted, settings)
     own_weights = start_from(module, weights or {})
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
@@ -123,6 +125,7 @@ def fit(
         preprocess=pictures.preprocess,
         normalise=scaled(statistics(pictures), settings.scaling),
         settings=settings,
+        origins=chosen.origins,
         environment=machine.describe(),
         notices=notices,
     )

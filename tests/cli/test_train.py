@@ -15,7 +15,7 @@ from PIL import Image
 
 from striate.cli import train
 from striate.data import open_data
-from striate.training.settings import DEVICES, PRECISIONS, RECIPES
+from striate.training.settings import DEVICES, PRECISIONS
 
 PROGRAM = Path(sys.executable).with_name("striate")
 NET = "input 1x8x8 -> conv3-16 -> bn -> relu -> pool2 -> fc-10"
@@ -45,7 +45,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_choices_are_those_of_the_settings() -> None:
-    assert tuple(RECIPES) == train.RECIPES
     assert DEVICES == train.DEVICES
     assert PRECISIONS == train.PRECISIONS
 

@@ -18,6 +18,7 @@ from PIL import Image
 import striate
 from striate.errors import UserError
 from striate.training import train
+from striate.training.choosing import Wishes
 from striate.training.clock import Clock
 from striate.training.progress import Display
 from striate.training.resuming import go_on
@@ -29,7 +30,6 @@ from striate.training.run import (
     open_run,
     read_weights,
 )
-from striate.training.settings import Wishes
 from striate.training.train import Outcome, fit
 
 TEXT = "input 1x8x8 -> conv3-8 -> bn -> relu -> pool2 -> fc-10"

@@ -20,6 +20,7 @@ from PIL import Image
 from striate.data import DataSet
 from striate.errors import ShapeError, StriateError, UserError
 from striate.training import train
+from striate.training.choosing import Wishes
 from striate.training.clock import Row
 from striate.training.loop import Watcher
 from striate.training.progress import Display
@@ -33,7 +34,6 @@ from striate.training.run import (
     open_run,
     read_weights,
 )
-from striate.training.settings import Wishes
 from striate.training.train import Outcome, fit, metrics_csv, statistics
 
 TEXT = "input 1x8x8 -> conv3-8 -> bn -> relu -> pool2 -> fc-10"
@@ -137,7 +137,7 @@ def test_what_is_said(tmp_path: Path) -> None:
         ({"batch": 0}, UserError, "settings: batch is 0; expected a whole number from 1"),
         ({"epochs": -1}, UserError, "settings: epochs is -1; expected a number above 0"),
         ({"seconds": 1}, UserError, "give either a number of epochs or a number of seconds"),
-        ({"recipe": "alexnet"}, UserError, "there is no recipe 'alexnet'."),
+        ({"recipe": "alexnit"}, UserError, "there is no recipe 'alexnit'. Did you mean 'alexnet'?"),
         ({"input": (2, 8, 8)}, UserError, "the network's input has 2 channels"),
         ({"precision": "half"}, UserError, "settings: precision is 'half'"),
     ],
@@ -305,7 +305,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from striate.training.progress import Display
-from striate.training.settings import Wishes
+from striate.training.choosing import Wishes
 from striate.training.train import fit
 
 class Loud(Display):
