@@ -57,7 +57,7 @@ def measure(text: Source, data: DataSet, wishes: Wishes, change: Change) -> Resu
     trained = train_network(
         network,
         data,
-        train.statistics(data),
+        train.scaled(train.statistics(data), settings.scaling),
         settings,
         choose_machine(wishes.device, wishes.precision),
         Watcher(),
