@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from striate.errors import InterruptedRunError, UserError
 from striate.files import write_whole
 from striate.layers import Shape
-from striate.networks import text_and_weights
+from striate.networks import beginning
 from striate.seeing import write_report
 from striate.source import Source
 from striate.training.choosing import Wishes
 from striate.training.progress import Display
 from striate.training.resuming import go_on
 from striate.training.run import Run, finish
+from striate.training.starting import weights_from
 from striate.training.testing import TestResult, test_part
 from striate.training.train import Outcome, fit
 
@@ -53,6 +54,7 @@ def train(
     output: Path | None = None,
     epochs: float | None = None,
     seconds: float | None = None,
+    start: str | Path | None = None,
     recipe: str = "default",
     settings: Mapping[str, Any] | None = None,
     batch: int | None = None,
@@ -69,7 +71,8 @@ def train(
     """Train a network on pictures, test it once on those held out, and write the run's report.
 
     `network` is a name of the zoo, a file, a text, or any other that `load_graph` takes; a live
-    torch network and one in an ONNX file start from the weights that they have. `data` is a folder
+    torch network and one in an ONNX file start from the weights that they have, any network from
+    those of `start`: a run's folder, or a checkpoint. `data` is a folder
     of class folders or a built-in set. The network's input and number of classes follow the data.
     Exactly one of `epochs` and `seconds` (of training time alone) may say how long. `recipe` is a
     name that `striate recipes` lists, or a file of one's own; `settings` stand above it, by the
@@ -79,12 +82,16 @@ def train(
     diverges. A KeyboardInterrupt ends it early with the best weights kept; one during the test or
     the report raises InterruptedRunError.
     """
-    source, weights = text_and_weights(network, input=input)
+    begun = beginning(network, input=input)
+    weights, whose = begun.weights, "the network's own weights"
+    if start is not None:
+        weights, whose = weights_from(start, begun.source, begun.names), f"those of {start}"
     outcome = fit(
-        source,
+        begun.source,
         data,
         Wishes(recipe, epochs, seconds, batch, lr, seed, device, precision, settings or {}),
         weights=weights,
+        whose=whose,
         output=output,
         input=input,
         root=root,

@@ -5,6 +5,8 @@ Torch is imported only for a torch network, which is transcribed (docs/any-netwo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -20,12 +22,11 @@ from striate.sizing.symbolic import SymbolicSizes
 from striate.source import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor, nn
 
     from striate.modules import Network
     from striate.transcribing import Transcription
+    from striate.transcribing.steps import Weight
 
 
 def load_graph(
@@ -56,18 +57,25 @@ def find_source(what: str | Path | Source | nn.Module, *, input: Shape | None = 
     return source if input is None else adapt(source, input=input, classes=None)
 
 
-def text_and_weights(
-    what: str | Path | Source | nn.Module, *, input: Shape | None = None
-) -> tuple[Source, Mapping[str, Tensor]]:
-    """A network's text, and the weights that it brings with it under the names of its graph.
+@dataclass(frozen=True)
+class Beginning:
+    """What a training begins with: a text, and the weights that a network brings with it."""
 
-    There are none for a network in the notation, nor for those of libraries, which have no values.
-    Raises UserError as `load_graph` does.
-    """
+    source: Source
+    weights: Mapping[str, Tensor]
+    """Under the names of the graph; none for a network in the notation, nor for those of libraries,
+    which have no values."""
+    names: Mapping[str, Weight]
+    """For each of the graph's names that of the torch network; none for one in the notation."""
+
+
+def beginning(what: str | Path | Source | nn.Module, *, input: Shape | None = None) -> Beginning:
+    """The text of any network and its own weights. Raises UserError as `load_graph` does."""
     if in_notation(what):
-        return graph.find_source(cast("str | Path | Source", what)), {}
+        return Beginning(graph.find_source(cast("str | Path | Source", what)), {}, {})
     found = _transcribed(what, input, weights=True)
-    return found.source, found.state_dict() if found.has_weights else {}
+    own = found.state_dict() if found.has_weights else {}
+    return Beginning(found.source, own, found.weights)
 
 
 def build(

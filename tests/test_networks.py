@@ -10,7 +10,7 @@ from torch import nn
 
 import striate
 from striate.errors import UserError
-from striate.networks import find_source, text_and_weights
+from striate.networks import beginning, find_source
 
 
 def small() -> nn.Module:
@@ -96,7 +96,7 @@ def test_a_network_of_a_library_is_initialised_by_seed() -> None:
     weights = [network.get_parameter("conv1.weight") for network in (one, same, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
-    assert text_and_weights("torchvision:squeezenet1_1")[1] == {}
+    assert beginning("torchvision:squeezenet1_1").weights == {}
 
 
 def test_the_text_of_a_run_is_set_to_another_input() -> None:

@@ -61,6 +61,7 @@ class Setting(click.ParamType):
         "striate train torchvision:shufflenet_v2_x0_5 photos/ --input 3x96x96",
         "striate train quick photos/ --input 3x96x96 --epochs 20 -o runs/photos",
         "striate train resnet50_d photos/ --recipe tricks --set mixup=0.4",
+        "striate train resnet50 photos/ --start resnet50.pth --set body_rate=0.1",
         "striate train --resume runs/photos",
     ),
 )
@@ -78,6 +79,13 @@ class Setting(click.ParamType):
     metavar="RUN",
     type=FILE,
     help="The run's folder; runs/DATA-NET, numbered when taken, if not given.",
+)
+@click.option(
+    "--start",
+    metavar="RUN|FILE",
+    type=FILE,
+    help="First weights: a run's, or a checkpoint's (.safetensors, .pth). The last layer is new "
+    "for another number of classes.",
 )
 @click.option("--epochs", type=Positive(), help="Train for this many passes over the pictures.")
 @click.option("--seconds", type=Positive(), help="Train for so many seconds, and no more.")
@@ -115,6 +123,7 @@ def command(
     data: str | None,
     resume: Path | None,
     output: Path | None,
+    start: Path | None,
     epochs: float | None,
     seconds: float | None,
     recipe: str,
@@ -148,6 +157,7 @@ def command(
         network,
         data,
         output=output,
+        start=start,
         epochs=epochs,
         seconds=seconds,
         recipe=recipe,

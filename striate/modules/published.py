@@ -51,7 +51,7 @@ def load_published(
     """
     held = _held(network)
     entries = _entries(held)
-    given = _plain(weights if isinstance(weights, Mapping) else _read(weights))
+    given = _plain(weights if isinstance(weights, Mapping) else read_checkpoint(weights))
     if not any(name.startswith(_AUXILIARY) for name in entries):
         given = {name: tensor for name, tensor in given.items() if not name.startswith(_AUXILIARY)}
     scores = _scores(network.graph, held)
@@ -157,7 +157,8 @@ def _plain(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("module."): tensor for name, tensor in weights.items()}
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
+    """The tensors of a `.safetensors`, `.pth` or `.pt` file. Raises UserError for any other."""
     if not path.is_file():
         raise UserError(f"{path}: there is no such file")
     if path.suffix not in (".safetensors", ".pth", ".pt"):

@@ -55,7 +55,9 @@ def fit_to_data(source: Source, input: Shape, classes: int) -> tuple[Source, str
     return adapted, f"{classes} classes in place of {before[0]}" if changed else ""
 
 
-def start_from(network: Network, weights: Mapping[str, Tensor]) -> str:
+def start_from(
+    network: Network, weights: Mapping[str, Tensor], whose: str = "the network's own weights"
+) -> str:
     """Give a network these first weights, where their shapes fit, and a notice of what has others.
 
     The last layer has others where the number of classes changed.
@@ -65,9 +67,10 @@ def start_from(network: Network, weights: Mapping[str, Tensor]) -> str:
     own = network.state_dict()
     fitting = {name: each for name, each in weights.items() if own[name].shape == each.shape}
     network.load_state_dict(fitting, strict=False)
-    fresh = dict.fromkeys(name.rpartition(".")[0] for name in weights if name not in fitting)
+    learned = [name for name, _ in network.named_parameters()]
+    fresh = dict.fromkeys(name.rpartition(".")[0] for name in learned if name not in fitting)
     others = f"; those of {', '.join(fresh)} are new" if fresh else ""
-    return f"training starts from the network's own weights{others}"
+    return f"training starts from {whose}{others}"
 
 
 def _require_scores(graph: Graph, classes: int) -> None:

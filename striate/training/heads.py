@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from striate.graph import Graph
+from striate.graph import IMAGE, Graph, Node
 from striate.layers import product
 from striate.layers.pointwise import Softmax
 from striate.modules import Network
@@ -32,6 +32,23 @@ def scores_of(network: Network) -> Callable[[Tensor], list[Tensor]]:
         return [found[name].float().flatten(1) for name in names]
 
     return scores
+
+
+def head_layers(graph: Graph) -> set[str]:
+    """The layers that make the scores: of each head the last one with weights."""
+    known = {node.name: index for index, node in enumerate(graph)}
+    found = set()
+    for name in heads(graph):
+        at = known[name]
+        while at != IMAGE and not _has_weights(graph, graph.nodes[at]):
+            at = graph.nodes[at].inputs[0]
+        if at != IMAGE:
+            found.add(graph.nodes[at].weights or graph.nodes[at].name)
+    return found
+
+
+def _has_weights(graph: Graph, node: Node) -> bool:
+    return bool(node.layer.weights(graph.shapes_into(node)))
 
 
 def _before_softmax(graph: Graph, end: int) -> str:

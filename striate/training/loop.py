@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +31,7 @@ from striate.training.best import Best
 from striate.training.clock import Clock, Moment, Row, Tally
 from striate.training.device import Machine
 from striate.training.evaluate import probabilities
-from striate.training.heads import scores_of
+from striate.training.heads import head_layers, scores_of
 from striate.training.optimise import Optimizer
 from striate.training.prepare import to_input
 from striate.training.run import Normalise
@@ -125,7 +125,10 @@ def train_network(
             convolution, to_input(sample.to(machine.device), normalise, torch.float32), generator
         )
     batches = Batches(images, labels, settings, generator)
-    optimizer = Optimizer(network, settings, macs_of(network.graph, batches.size))
+    heads = head_layers(network.graph) if settings.body_rate < 1 else set()
+    if settings.body_rate == 0:
+        freeze_body(network, heads)
+    optimizer = Optimizer(network, settings, macs_of(network.graph, batches.size), heads)
     lower_precision(network, machine.dtype)
     require_statistics(network.graph, batches.size)
     heads_of = scores_of(network)
@@ -145,6 +148,7 @@ def train_network(
             seen = probabilities(
                 network, data.val.images, normalise, device=machine.device, precision=machine.dtype
             )
+        learning(network)
         return score(seen, data.val.labels)
 
     def share() -> float:
@@ -216,7 +220,7 @@ def train_network(
     def looked() -> bool:
         return bool(rows) and rows[-1].step == clock.steps
 
-    network.train()
+    learning(network)
     try:
         clock.start()
         while True:
@@ -315,6 +319,23 @@ def require_statistics(graph: Graph, batch: int) -> None:
                 f"batch: found 1, but {node.name} normalises one value of each picture over the "
                 "batch, so a step takes 2 pictures or more. Give --batch 2 or more"
             )
+
+
+def freeze_body(network: Network, heads: Collection[str]) -> None:
+    """Let all but these layers stay as they are."""
+    for name, weight in network.named_parameters():
+        if name.rpartition(".")[0] not in heads:
+            weight.requires_grad_(False)
+
+
+def learning(network: Network) -> None:
+    """In training mode, but for frozen normalisation: that takes the statistics that it has."""
+    network.train()
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        norm = isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+        if norm and own and not any(weight.requires_grad for weight in own):
+            module.eval()
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -34,9 +34,16 @@ class Optimizer:
     """
 
     def __init__(
-        self, network: nn.Module, settings: Settings, macs: Mapping[str, int] | None = None
+        self,
+        network: nn.Module,
+        settings: Settings,
+        macs: Mapping[str, int] | None = None,
+        heads: Collection[str] = (),
     ) -> None:
-        """`macs` holds those of each convolution, by name, for a batch; without it all are few."""
+        """`macs` holds those of each convolution, by name, for a batch; without it all are few.
+
+        Layers that are not among the `heads` learn at `body_rate` of the rates.
+        """
         self.settings = settings
         self._network = network
         filters = _filters(network, macs) if settings.optimizer == "muon" else set()
@@ -47,17 +54,19 @@ class Optimizer:
         ]
         self._filters = [weight for weight in self.weights if weight.live in filters]
         self._momentum = [torch.zeros_like(weight.master) for weight in self._filters]
-        others = [weight for weight in self.weights if weight.live not in filters]
-        decayed = [weight for weight in others if settings.decay_all or weight.master.ndim > 1]
-        plain = [weight for weight in others if not (settings.decay_all or weight.master.ndim > 1)]
         rule, lr = RULES[settings.optimizer], settings.lr
         if settings.optimizer == "muon":
             lr = settings.adam_lr
+        groups: dict[tuple[float, float], list[Weight]] = {}
+        for weight in self.weights:
+            if weight.live not in filters:
+                decays = settings.decay_all or weight.master.ndim > 1
+                group = self._share(weight, heads), settings.weight_decay if decays else 0.0
+                groups.setdefault(group, []).append(weight)
         self._rest = tuple(
-            rule(weights, settings, lr, decay)
-            for weights, decay in ((decayed, settings.weight_decay), (plain, 0.0))
-            if weights
+            rule(weights, settings, share * lr, decay) for (share, decay), weights in groups.items()
         )
+        self._shares = [self._share(weight, heads) for weight in self._filters]
         self._steps = torch.zeros((), dtype=torch.int64)
         self._averages = {name: each.clone() for name, each in self._now()} if settings.ema else {}
 
@@ -66,8 +75,9 @@ class Optimizer:
         """Change every weight by its gradient at `share` of the peak rate; forget the gradients."""
         if self.settings.clip:
             self._clip(self.settings.clip)
-        for weight, momentum in zip(self._filters, self._momentum, strict=True):
-            self._muon(weight, momentum, share * self.settings.lr)
+        muons = zip(self._filters, self._momentum, self._shares, strict=True)
+        for weight, momentum, own in muons:
+            self._muon(weight, momentum, share * own * self.settings.lr)
         for rule in self._rest:
             rule.step(share)
         for weight in self.weights:
@@ -119,6 +129,11 @@ class Optimizer:
             found |= rule.memory()
         found |= {f"average.{name}": each for name, each in self._averages.items()}
         return found | {"steps": self._steps}
+
+    def _share(self, weight: Weight, heads: Collection[str]) -> float:
+        """The share of the rates at which a weight learns."""
+        layer = weight.name.rpartition(".")[0]
+        return self.settings.body_rate if heads and layer not in heads else 1.0
 
     def _now(self) -> Iterator[tuple[str, Tensor]]:
         """The masters of the weights that learn, and the statistics of normalisation."""

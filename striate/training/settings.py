@@ -62,6 +62,8 @@ class Settings:
     """The peak rate of the optimizer."""
     adam_lr: float = 0.005
     """The peak rate of AdamW, where Muon does not apply."""
+    body_rate: float = 1.0
+    """The share of the rates at which all but the last layers learn; 0: they stay as they are."""
     momentum: float = 0.75
     """The momentum of Muon, SGD or RMSProp."""
     nesterov: bool = True
@@ -200,6 +202,7 @@ _NUMBERS = {
     "cutmix": Numbers(0, 100),
     "stop_after": Numbers(0, 1000, whole=True),
     "weight_decay": Numbers(0, 1),
+    "body_rate": Numbers(0, 1),
     "tap_weight": Numbers(0, 1),
     "rotate": Numbers(0, 180),
 }

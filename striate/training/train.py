@@ -71,6 +71,7 @@ def fit(
     wishes: Wishes = NO_WISHES,
     *,
     weights: Mapping[str, Tensor] | None = None,
+    whose: str = "the network's own weights",
     output: Path | None = None,
     input: Shape | None = None,
     root: Path | None = None,
@@ -80,10 +81,10 @@ def fit(
 ) -> Outcome:
     """Train a network on the pictures of a data set and write its run folder.
 
-    Arguments as of `striate train`; `weights` are those to start from. Raises UserError for a
-    network, data, settings or a folder that cannot be used, before the folder is made; StriateError
-    when the training diverges. Ctrl-C and SIGTERM end the training with the best weights written. A
-    folder without weights is removed.
+    Arguments as of `striate train`; `weights` are those to start from, and `whose` they are in
+    words. Raises UserError for a network, data, settings or a folder that cannot be used, before
+    the folder is made; StriateError when the training diverges. Ctrl-C and SIGTERM end the training
+    with the best weights written. A folder without weights is removed.
     """
     display = display or Display()
     keep_large_blocks()
@@ -111,7 +112,7 @@ def fit(
         chosen = keeping_weights(chosen)
     settings = chosen.settings
     module = first_network(adapted, settings)
-    own_weights = start_from(module, weights or {})
+    own_weights = start_from(module, weights or {}, whose)
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
     told = (resized, classes_changed, own_weights, softmax, *pictures.notices)
     notices = tuple(filter(None, told))

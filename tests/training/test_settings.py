@@ -70,6 +70,7 @@ BAD = [
     ("balance", 1, "true or false"),
     ("zero_gamma", "yes", "true or false"),
     ("scaling", "image", "one of std, mean, unit"),
+    ("body_rate", 1.5, "a number from 0 to 1"),
     ("patience", 0, "a whole number from 1 to 1000"),
     ("device", "tpu", "one of auto, cpu, cuda"),
     ("precision", "float16", "one of auto, float32, bfloat16"),
@@ -169,7 +170,8 @@ def table() -> str:
         if isinstance(node, ast.AnnAssign):
             name = ast.unparse(node.target)
             known = ", ".join(f"`{word}`" for word in words.get(name, ()))
-            values = str(module._NUMBERS.get(name, known or "true or false"))
+            plain = "a name, or a `.toml` file" if name == "recipe" else "true or false"
+            values = str(module._NUMBERS.get(name, known or plain))
             default = ast.literal_eval(node.value) if node.value else None
             shown = "–" if default is None else f"`{json.dumps(default)}`".replace('"', "")
             told = inspect.cleandoc(ast.literal_eval(body[at + 1].value)).replace("\n", " ")
