@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from striate.api import resume, train
+    from striate.api import find_rate, resume, train
     from striate.equalities import prove
     from striate.errors import NotationError, ShapeError, StriateError, UserError
     from striate.ledgers import largest_batch, memory, saved_bytes, size, step_time, verify
@@ -42,6 +42,7 @@ _HOMES = {
     "draw": "striate.networks",
     "draw_memory": "striate.tracing.timeline",
     "draw_steps": "striate.networks",
+    "find_rate": "striate.api",
     "largest_batch": "striate.ledgers",
     "load_graph": "striate.networks",
     "load_onnx": "striate.onnx_files",
@@ -77,6 +78,7 @@ __all__ = [
     "draw",
     "draw_memory",
     "draw_steps",
+    "find_rate",
     "largest_batch",
     "load_graph",
     "load_onnx",

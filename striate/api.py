@@ -8,19 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.drawing import render_scene
+from striate.drawing.output import format_of, write_picture
 from striate.errors import InterruptedRunError, UserError
 from striate.files import write_whole
 from striate.layers import Shape
 from striate.networks import beginning
 from striate.seeing import write_report
 from striate.source import Source
+from striate.training import rates
 from striate.training.choosing import Wishes
 from striate.training.progress import Display
+from striate.training.rates import Rates
 from striate.training.resuming import go_on
 from striate.training.run import Run, finish
 from striate.training.starting import weights_from
 from striate.training.testing import TestResult, test_part
-from striate.training.train import Outcome, fit
+from striate.training.train import Outcome, fit, prepare
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,6 +104,51 @@ def train(
         display=display,
     )
     return _finished(outcome, device)
+
+
+def find_rate(
+    network: str | Path | Source | nn.Module,
+    data: str,
+    *,
+    output: Path | None = None,
+    recipe: str = "default",
+    settings: Mapping[str, Any] | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    input: Shape | None = None,
+    root: Path | None = None,
+    allow_unreadable: bool = False,
+    display: Display | None = None,
+) -> Rates:
+    """The loss of a network on pictures while the learning rate rises, and a rate to train at.
+
+    Arguments are those of `train`; `output` is a picture's file, .svg or .png, and nothing else is
+    written. A live network stays as it is. Raises UserError as `train` does, and StriateError when
+    the loss falls at no rate.
+    """
+    if output is not None and format_of(output) == "txt":
+        raise UserError(
+            f"{output} ends in .txt, but a plot is written as .svg or .png. For example "
+            f"{output.with_suffix('.svg')}"
+        )
+    display = display or Display()
+    begun = beginning(network, input=input)
+    ready = prepare(
+        begun.source,
+        data,
+        Wishes(recipe, batch=batch, seed=seed, settings=settings or {}),
+        weights=begun.weights,
+        whose="the network's own weights",
+        input=input,
+        root=root,
+        download=False,
+        allow_unreadable=allow_unreadable,
+        display=display,
+    )
+    found = rates.find_rate(ready, display.measuring)
+    if output is not None:
+        write_picture(output, render_scene(found.scene(), format_of(output)))
+    return found
 
 
 def resume(

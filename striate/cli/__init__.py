@@ -18,6 +18,7 @@ VERBS = {
     "draw": "Draw a network as SVG, PNG or text.",
     "prove": "Check a statement about convolutions, and draw it.",
     "train": "Train a network on images.",
+    "lr": "Find a learning rate: the loss while the rate rises.",
     "recipes": "List the recipes of trainings side by side, or print one.",
     "test": "Measure a trained network on images that it has not seen.",
     "predict": "Name what is on pictures.",

@@ -53,6 +53,23 @@ class Setting(click.ParamType):
             return name.strip(), given.strip()
 
 
+recipe_option = click.option(
+    "--recipe",
+    metavar="NAME",
+    default="default",
+    shell_complete=_recipes,
+    help="Named settings, which `striate recipes` lists, or a .toml file of one's own.",
+)
+set_option = click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    type=Setting(),
+    multiple=True,
+    help="Any other setting of docs/training.md: --set mixup=0.2 --set schedule=cosine.",
+)
+
+
 @click.command(
     "train",
     epilog=examples(
@@ -89,21 +106,8 @@ class Setting(click.ParamType):
 )
 @click.option("--epochs", type=Positive(), help="Train for this many passes over the pictures.")
 @click.option("--seconds", type=Positive(), help="Train for so many seconds, and no more.")
-@click.option(
-    "--recipe",
-    metavar="NAME",
-    default="default",
-    shell_complete=_recipes,
-    help="Named settings, which `striate recipes` lists, or a .toml file of one's own.",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="NAME=VALUE",
-    type=Setting(),
-    multiple=True,
-    help="Any other setting of docs/training.md: --set mixup=0.2 --set schedule=cosine.",
-)
+@recipe_option
+@set_option
 @click.option("--batch", type=Whole(1), help="Pictures in a step.")
 @click.option("--lr", type=Positive(), help="The highest learning rate.")
 @click.option("--seed", type=Whole(0), default="0", help="Where chance begins; 0 if not given.")

@@ -20,7 +20,7 @@ from striate.graph import find_source, load_graph
 from striate.layers import Shape
 from striate.modules import Network, build
 from striate.source import Source
-from striate.training.choosing import NO_WISHES, Wishes, choose, keeping_weights
+from striate.training.choosing import NO_WISHES, Chosen, Wishes, choose, keeping_weights
 from striate.training.clock import Row
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.fitting import choose_input, fit_to_data, preprocess_for, start_from
@@ -87,13 +87,91 @@ def fit(
     with the best weights written. A folder without weights is removed.
     """
     display = display or Display()
+    if output is not None and output.exists():
+        raise taken(output)
+    ready = prepare(
+        network,
+        data,
+        wishes,
+        weights=weights,
+        whose=whose,
+        input=input,
+        root=root,
+        download=download,
+        allow_unreadable=allow_unreadable,
+        display=display,
+    )
+    pictures, settings, source = ready.pictures, ready.chosen.settings, ready.source
+    record = Record(
+        network=source.stem,
+        data=data,
+        folder=pictures.root,
+        root=None if root is None else str(root.resolve()),
+        fingerprint=pictures.fingerprint,
+        classes=pictures.classes,
+        preprocess=pictures.preprocess,
+        normalise=ready.normalise,
+        settings=settings,
+        origins=ready.chosen.origins,
+        environment=ready.machine.describe(),
+        notices=ready.notices,
+    )
+    folder = create_folder(output, pictures.name, source.stem)
+    with removed_without_weights(folder), alone(folder):
+        display.epochs = settings.epochs
+        for notice in ready.notices:
+            display.say(f"note: {notice}")
+        display.say(opening(folder, pictures))
+        write_whole(folder / NETWORK, ready.text.text.rstrip("\n") + "\n")
+        write_split(folder / SPLIT, pictures.assignment, pictures.classes)
+        write_record(folder, record)
+        trained = train_into(
+            folder,
+            ready.network,
+            pictures,
+            record,
+            ready.machine,
+            display,
+            save_first=bool(weights),
+        )
+    return Outcome(open_run(folder), pictures, trained)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """All that a training begins with."""
+
+    source: Source
+    """The text as it was given."""
+    text: Source
+    """The text for these pictures and classes."""
+    network: Network
+    pictures: DataSet
+    chosen: Chosen
+    normalise: Normalise
+    machine: Machine
+    notices: tuple[str, ...]
+
+
+def prepare(
+    network: str | Path | Source,
+    data: str,
+    wishes: Wishes,
+    *,
+    weights: Mapping[str, Tensor] | None,
+    whose: str,
+    input: Shape | None,
+    root: Path | None,
+    download: bool,
+    allow_unreadable: bool,
+    display: Display,
+) -> Ready:
+    """Bring a network, pictures and settings together. Arguments and errors as of `fit`."""
     keep_large_blocks()
     machine = choose_machine(wishes.device, wishes.precision)
     choose(
         images=1, shape=(1, 1, 1), normalised=True, wishes=wishes
     )  # a bad wish is told before data are read
-    if output is not None and output.exists():
-        raise taken(output)
     source = find_source(network)
     shape, resized = choose_input(source, data, input)
     pictures = open_data(
@@ -110,39 +188,20 @@ def fit(
     chosen = choose(len(pictures.train), shape, normalised, wishes)
     if weights:
         chosen = keeping_weights(chosen)
-    settings = chosen.settings
-    module = first_network(adapted, settings)
+    module = first_network(adapted, chosen.settings)
     own_weights = start_from(module, weights or {}, whose)
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
     told = (resized, classes_changed, own_weights, softmax, *pictures.notices)
-    notices = tuple(filter(None, told))
-    record = Record(
-        network=source.stem,
-        data=data,
-        folder=pictures.root,
-        root=None if root is None else str(root.resolve()),
-        fingerprint=pictures.fingerprint,
-        classes=pictures.classes,
-        preprocess=pictures.preprocess,
-        normalise=scaled(statistics(pictures), settings.scaling),
-        settings=settings,
-        origins=chosen.origins,
-        environment=machine.describe(),
-        notices=notices,
+    return Ready(
+        source,
+        adapted,
+        module,
+        pictures,
+        chosen,
+        scaled(statistics(pictures), chosen.settings.scaling),
+        machine,
+        tuple(filter(None, told)),
     )
-    folder = create_folder(output, pictures.name, source.stem)
-    with removed_without_weights(folder), alone(folder):
-        display.epochs = settings.epochs
-        for notice in notices:
-            display.say(f"note: {notice}")
-        display.say(opening(folder, pictures))
-        write_whole(folder / NETWORK, adapted.text.rstrip("\n") + "\n")
-        write_split(folder / SPLIT, pictures.assignment, pictures.classes)
-        write_record(folder, record)
-        trained = train_into(
-            folder, module, pictures, record, machine, display, save_first=bool(weights)
-        )
-    return Outcome(open_run(folder), pictures, trained)
 
 
 def first_network(source: Source, settings: Settings) -> Network:

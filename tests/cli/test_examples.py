@@ -17,7 +17,7 @@ from striate.cli import VERBS
 from striate.sizing.machine import Machine, store
 
 ROOT = Path(__file__).parents[2]
-SLOW = ("striate train", "striate test", "striate predict", "striate machine")
+SLOW = ("striate train", "striate lr", "striate test", "striate predict", "striate machine")
 
 
 def of_the_page() -> list[str]:
