@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from striate.timing.machine import machine
     from striate.timing.times import measure_time
     from striate.tracing.timeline import draw_memory
+    from striate.training.ensemble import test_together
     from striate.training.predicting import predict
     from striate.training.progress import Display
     from striate.training.testing import test
@@ -61,6 +62,7 @@ _HOMES = {
     "step_time": "striate.ledgers",
     "symbolic": "striate.networks",
     "test": "striate.training.testing",
+    "test_together": "striate.training.ensemble",
     "train": "striate.api",
     "verify": "striate.ledgers",
 }
@@ -97,6 +99,7 @@ __all__ = [
     "step_time",
     "symbolic",
     "test",
+    "test_together",
     "train",
     "verify",
 ]

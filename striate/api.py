@@ -64,6 +64,7 @@ def train(
     batch: int | None = None,
     lr: float | None = None,
     seed: int = 0,
+    split: int | None = None,
     input: Shape | None = None,
     root: Path | None = None,
     download: bool = False,
@@ -80,7 +81,8 @@ def train(
     of class folders or a built-in set. The network's input and number of classes follow the data.
     Exactly one of `epochs` and `seconds` (of training time alone) may say how long. `recipe` is a
     name that `striate recipes` lists, or a file of one's own; `settings` stand above it, by the
-    names of docs/training.md. `input` is C×H×W. What is written is described in docs/runs.md.
+    names of docs/training.md. Which pictures are held out is drawn from `split`, or from `seed`.
+    `input` is C×H×W. What is written is described in docs/runs.md.
 
     Raises UserError for a mistake in any of these, before training; StriateError when the training
     diverges. A KeyboardInterrupt ends it early with the best weights kept; one during the test or
@@ -93,7 +95,7 @@ def train(
     outcome = fit(
         begun.source,
         data,
-        Wishes(recipe, epochs, seconds, batch, lr, seed, device, precision, settings or {}),
+        Wishes(recipe, epochs, seconds, batch, lr, seed, device, precision, settings or {}, split),
         weights=weights,
         whose=whose,
         output=output,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -111,6 +113,12 @@ set_option = click.option(
 @click.option("--batch", type=Whole(1), help="Pictures in a step.")
 @click.option("--lr", type=Positive(), help="The highest learning rate.")
 @click.option("--seed", type=Whole(0), default="0", help="Where chance begins; 0 if not given.")
+@click.option(
+    "--ensemble",
+    metavar="N",
+    type=Whole(2),
+    help="Train N networks from as many seeds, and test the mean of what they say.",
+)
 @input_option
 @root_option
 @click.option("--download", is_flag=True, help="Fetch the data set if it is not there.")
@@ -135,6 +143,7 @@ def command(
     batch: int | None,
     lr: float | None,
     seed: int,
+    ensemble: int | None,
     shape: tuple[int, int, int] | None,
     root: Path | None,
     download: bool,
@@ -157,10 +166,10 @@ def command(
     if network is None or data is None:
         missing = "NET" if network is None else "DATA"
         raise click.UsageError(f"Missing argument '{missing}'.", context)
-    result = striate.train(
+    train = partial(
+        striate.train,
         network,
         data,
-        output=output,
         start=start,
         epochs=epochs,
         seconds=seconds,
@@ -168,7 +177,6 @@ def command(
         settings=dict(settings),
         batch=batch,
         lr=lr,
-        seed=seed,
         input=shape,
         root=root,
         download=download,
@@ -176,6 +184,9 @@ def command(
         device=device,
         precision=precision,
     )
+    if ensemble is not None:
+        _ensemble(context, train, ensemble, output, seed, as_json=as_json)
+    result = train(output=output, seed=seed)
     _tell(context, result, as_json=as_json)
 
 
@@ -196,6 +207,31 @@ def _resumed(
             context,
         )
     return striate.resume(run, root=root, allow_unreadable=allow_unreadable)
+
+
+def _ensemble(
+    context: click.Context,
+    train: Callable[..., TrainResult],
+    count: int,
+    output: Path | None,
+    seed: int,
+    *,
+    as_json: bool,
+) -> NoReturn:
+    """Train so many networks that hold the same pictures out, and test them together."""
+    folders = []
+    for number in range(count):
+        place = None if output is None else output.with_name(f"{output.name}-{number + 1}")
+        result = train(output=place, seed=seed + number, split=seed)
+        folders.append(result.run.folder)
+        if result.interrupted:
+            _tell(context, result, as_json=as_json)
+    found = striate.test_together(folders)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=1))
+    else:
+        click.echo(found.table().rstrip("\n"))
+    context.exit(DONE)
 
 
 def _tell(context: click.Context, result: TrainResult, *, as_json: bool) -> NoReturn:

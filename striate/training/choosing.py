@@ -39,6 +39,8 @@ class Wishes:
     precision: str = "auto"
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Any others, by name."""
+    split: int | None = None
+    """Where chance begins for which pictures are held out; as `seed` where it is left open."""
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -47,7 +49,7 @@ class Wishes:
         said = {
             each.name: getattr(self, each.name)
             for each in fields(self)
-            if each.name not in ("recipe", "settings")
+            if each.name not in ("recipe", "settings", "split")
             and getattr(self, each.name) != getattr(plain, each.name)
         }
         return {**said, **self.settings}

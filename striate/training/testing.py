@@ -35,6 +35,8 @@ class TestResult:
     """What it was tested on, in words."""
     metrics: Metrics
     notices: tuple[str, ...] = ()
+    alone: tuple[tuple[str, float], ...] = ()
+    """Of several runs together, each one's name and its accuracy alone."""
 
     __test__ = False  # not a test case, whatever its name
 
@@ -56,11 +58,13 @@ class TestResult:
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `json.dump` takes."""
         told = {"run": self.run, "data": self.data, "notices": list(self.notices)}
-        return {**told, **self.metrics.to_json()}
+        alone = [{"run": run, "accuracy": accuracy} for run, accuracy in self.alone]
+        return {**told, **({"alone": alone} if alone else {}), **self.metrics.to_json()}
 
     def table(self) -> str:
         """The result for the terminal, within 100 columns."""
-        return f"{self.run} on {self.data}\n\n{metrics_table(self.metrics)}"
+        alone = "".join(f"{run} alone: {accuracy:.2%}\n" for run, accuracy in self.alone)
+        return f"{self.run} on {self.data}\n{alone}\n{metrics_table(self.metrics)}"
 
 
 def test(
@@ -81,12 +85,7 @@ def test(
     tested. Raises UserError, and StriateError when the outputs are not finite.
     """
     run = run if isinstance(run, Run) else open_run(run)
-    part, words, notices = _open(run, data, root, allow_unreadable, progress)
-    if not len(part):
-        raise UserError(
-            f"{run.folder}: no pictures were held out for testing, as there were too few.\n"
-            f"Fix: name others: striate test {run.folder} FOLDER."
-        )
+    part, words, notices = open_test(run, data, root, allow_unreadable, progress)
     result, _ = test_part(
         run, run.load_network(), part, data=words, device=device, notices=notices, progress=progress
     )
@@ -126,6 +125,26 @@ def test_part(
 test_part.__test__ = False  # type: ignore[attr-defined]
 
 
+def open_test(
+    run: Run,
+    data: str | None,
+    root: str | Path | None,
+    allow_unreadable: bool,
+    progress: Progress | None,
+) -> tuple[Part, str, tuple[str, ...]]:
+    """The pictures to test on, what they are in words, and what there is to say about them.
+
+    Arguments and errors as of `test`.
+    """
+    part, words, notices = _open(run, data, root, allow_unreadable, progress)
+    if not len(part):
+        raise UserError(
+            f"{run.folder}: no pictures were held out for testing, as there were too few.\n"
+            f"Fix: name others: striate test {run.folder} FOLDER."
+        )
+    return part, words, notices
+
+
 def _open(
     run: Run,
     data: str | None,
@@ -133,7 +152,6 @@ def _open(
     allow_unreadable: bool,
     progress: Progress | None,
 ) -> tuple[Part, str, tuple[str, ...]]:
-    """The pictures to test on, what they are in words, and what there is to say about them."""
     record = run.record
     place = _own_place(run, data)
     if place is not None:

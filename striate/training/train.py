@@ -179,7 +179,7 @@ def prepare(
         preprocess_for(shape),
         root=root,
         download=download,
-        seed=wishes.seed,
+        seed=wishes.seed if wishes.split is None else wishes.split,
         allow_unreadable=allow_unreadable,
         progress=display.reading,
     )

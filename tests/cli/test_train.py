@@ -150,6 +150,22 @@ def test_what_a_training_needs(run, given: list[str], missing: str) -> None:
     assert err.startswith(f"striate: Missing argument '{missing}'.\n")
 
 
+def test_several_are_trained_and_asked_together(run, tmp_path: Path) -> None:
+    given = ["--epochs", "1", "--device", "cpu", "--ensemble", "2", "-o", tmp_path / "run"]
+    status, out, _ = run("train", NET, "digits", *given, "--json")
+    assert status == 0
+    found = json.loads(out)
+    folders = [str(tmp_path / f"run-{number}") for number in (1, 2)]
+    assert [each["run"] for each in found["alone"]] == folders
+    assert found["run"] == " + ".join(folders)
+    assert json.loads(run("test", *folders, "--json").out)["accuracy"] == found["accuracy"]
+    status, out, _ = run("test", *folders)
+    assert f"{folders[0]} alone: " in out
+    splits = [(Path(folder) / "split.csv").read_text() for folder in folders]
+    assert splits[0] == splits[1]
+    assert run("test", *folders, "nowhere").err.startswith("striate: nowhere: no such folder")
+
+
 def test_test_prints_json_of_the_held_out_pictures(run, trained: Path) -> None:
     status, out, _ = run("test", trained, "--json")
     result = json.loads(out)
