@@ -21,7 +21,7 @@ from striate.data import DataSet, open_data
 from striate.graph import find_source
 from striate.modules import build
 from striate.source import Source
-from striate.training import train
+from striate.training import preparing
 from striate.training.choosing import Wishes, choose
 from striate.training.device import choose_machine, keep_large_blocks
 from striate.training.fitting import choose_input, fit_to_data, preprocess_for
@@ -57,7 +57,7 @@ def measure(text: Source, data: DataSet, wishes: Wishes, change: Change) -> Resu
     trained = train_network(
         network,
         data,
-        train.scaled(train.statistics(data), settings.scaling),
+        preparing.scaled(preparing.statistics(data), settings.scaling),
         settings,
         choose_machine(wishes.device, wishes.precision),
         Watcher(),

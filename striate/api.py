@@ -18,13 +18,14 @@ from striate.seeing import write_report
 from striate.source import Source
 from striate.training import rates
 from striate.training.choosing import Wishes
+from striate.training.preparing import prepare
 from striate.training.progress import Display
 from striate.training.rates import Rates
 from striate.training.resuming import go_on
 from striate.training.run import Run, finish
 from striate.training.starting import weights_from
 from striate.training.testing import TestResult, test_part
-from striate.training.train import Outcome, fit, prepare
+from striate.training.train import Outcome, fit
 
 if TYPE_CHECKING:
     from torch import nn

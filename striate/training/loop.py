@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,15 +23,18 @@ from torch.nn import functional
 
 from striate.data import DataSet
 from striate.data.pictures import Pixels
-from striate.errors import StriateError, UserError
+from striate.errors import StriateError
 from striate.graph import Graph
 from striate.modules import Network
 from striate.training.augment import Batch, Batches
 from striate.training.best import Best
 from striate.training.clock import Clock, Moment, Row, Tally
 from striate.training.device import Machine
+from striate.training.distilling import Teacher, distance
 from striate.training.evaluate import probabilities
+from striate.training.freezing import freeze_body, learning
 from striate.training.heads import head_layers, scores_of
+from striate.training.memory import halved, in_parts, is_out_of_memory, require_statistics
 from striate.training.optimise import Optimizer
 from striate.training.prepare import to_input
 from striate.training.run import Normalise
@@ -100,11 +103,13 @@ def train_network(
     *,
     resume: Resume | None = None,
     save_first: bool = False,
+    teacher: Teacher | None = None,
 ) -> Trained:
     """Train a classifier in place on `data.train`, choosing by `data.val`.
 
     The network's output is K scores for the K classes, or their softmax; taps that give as many
-    add their losses to its. With `resume` the training goes on from there. Its state is saved
+    add their losses to its, and so does the distance to the scores of a `teacher`.
+    With `resume` the training goes on from there. Its state is saved
     before the first look and every half minute, with `save_first` before the first step. A
     KeyboardInterrupt ends the training early, with its state saved and a last look at what it has
     come to; a second one leaves that look out.
@@ -184,6 +189,9 @@ def train_network(
         for part in batch.parts(moving.pieces):
             scores, *sides = heads_of(to_input(part.pictures, normalise, machine.dtype))
             loss = loss_of(scores, part)
+            if teacher is not None:
+                far = distance(scores, teacher(part.pictures), settings.temperature)
+                loss = torch.lerp(loss, far, settings.distil)
             if machine.device.type == "cpu" and not math.isfinite(float(loss.detach())):
                 raise Diverged([data.train.files[place] for place in part.places.tolist()])
             whole = sum((settings.tap_weight * loss_of(side, part) for side in sides), loss)
@@ -204,7 +212,7 @@ def train_network(
                     raise
             optimizer.forget()
             moving.pieces = halved(moving.pieces, batches.size, network.graph, machine)
-            watcher.notice(_in_parts(moving.pieces, batches.size, clock.steps + 1))
+            watcher.notice(in_parts(moving.pieces, batches.size, clock.steps + 1))
         optimizer.step(share())
         for loss, scores, labels in learned:
             moving.tally.add(loss, scores, labels)
@@ -309,35 +317,6 @@ def macs_of(graph: Graph, batch: int) -> dict[str, int]:
     return macs
 
 
-def require_statistics(graph: Graph, batch: int) -> None:
-    """Raise UserError if batch normalisation would get one value a channel, which has no spread."""
-    if batch > 1:
-        return
-    for node in graph:
-        if node.kind == "bn" and math.prod(node.output[1:]) == 1:
-            raise UserError(
-                f"batch: found 1, but {node.name} normalises one value of each picture over the "
-                "batch, so a step takes 2 pictures or more. Give --batch 2 or more"
-            )
-
-
-def freeze_body(network: Network, heads: Collection[str]) -> None:
-    """Let all but these layers stay as they are."""
-    for name, weight in network.named_parameters():
-        if name.rpartition(".")[0] not in heads:
-            weight.requires_grad_(False)
-
-
-def learning(network: Network) -> None:
-    """In training mode, but for frozen normalisation: that takes the statistics that it has."""
-    network.train()
-    for module in network.modules():
-        own = list(module.parameters(recurse=False))
-        norm = isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
-        if norm and own and not any(weight.requires_grad for weight in own):
-            module.eval()
-
-
 def class_weights(labels: Tensor, classes: int) -> Tensor:
     """Weights that let every class count alike: pictures of a class on average, by its own."""
     counts = torch.bincount(labels, minlength=classes)
@@ -377,31 +356,4 @@ def _diverged(steps: int, settings: Settings, files: list[str]) -> str:
         "the training diverged: the loss is not a finite number at step "
         f"{steps + 1 if files else steps}. {batch}Try a smaller rate, such as --lr "
         f"{settings.lr / 4:g}"
-    )
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Python's own error or torch's, which on a CPU is known by its text alone."""
-    told = "can't allocate memory" in str(error) or "out of memory" in str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or told
-
-
-def halved(pieces: int, batch: int, graph: Graph, machine: Machine) -> int:
-    """Twice as many parts of a batch. Raises UserError where none can be smaller."""
-    if machine.device.type == "cuda":
-        torch.cuda.empty_cache()
-    smallest = batch // (2 * pieces)
-    if smallest < 1:
-        raise UserError(
-            f"{machine.device}: one picture takes more memory than there is. Give smaller ones "
-            "with --input, or a smaller network"
-        )
-    require_statistics(graph, smallest)
-    return 2 * pieces
-
-
-def _in_parts(pieces: int, batch: int, step: int) -> str:
-    return (
-        f"a batch of {batch} takes more memory than there is: from step {step} on it is learned in "
-        f"{pieces} parts, which give the same gradient but for batch normalisation"
     )

@@ -22,7 +22,7 @@ from striate.training.heads import scores_of
 from striate.training.loop import lower_precision, macs_of, resident
 from striate.training.optimise import Optimizer
 from striate.training.prepare import to_input
-from striate.training.train import Ready
+from striate.training.preparing import Ready
 
 STEPS = 120
 LOWEST, HIGHEST = 1e-4, 100.0

@@ -9,10 +9,11 @@ from striate.data import DataSet, open_data
 from striate.errors import UserError
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.loop import Resume
+from striate.training.preparing import first_network
 from striate.training.progress import Display
 from striate.training.run import SPLIT, STATE, WEIGHTS, Record, Run, alone, open_run, open_started
 from striate.training.state import read_state
-from striate.training.train import Outcome, first_network, train_into
+from striate.training.train import Outcome, train_into
 
 
 def go_on(

@@ -83,6 +83,12 @@ class Settings:
     saved; 0: the weights themselves."""
     label_smoothing: float = 0.1
     """The share of a right answer's probability that all classes divide among them."""
+    teacher: str = ""
+    """A run whose scores are learned beside the labels: knowledge distillation."""
+    distil: float = 0.5
+    """The share of the loss that is the distance to the teacher's scores, if there is one."""
+    temperature: float = 4.0
+    """What the scores of both are divided by for that, so that unlikely classes count."""
     tap_weight: float = 0.3
     """The weight of the loss of each side output that gives a score for each class."""
     warmup: float = 0.1
@@ -204,6 +210,8 @@ _NUMBERS = {
     "weight_decay": Numbers(0, 1),
     "body_rate": Numbers(0, 1),
     "tap_weight": Numbers(0, 1),
+    "distil": Numbers(0, 1),
+    "temperature": Numbers(0, 1000, open_start=True),
     "rotate": Numbers(0, 180),
 }
 
@@ -212,6 +220,8 @@ def _check(name: str, value: object) -> None:
     """Raise UserError for a value that its setting cannot have."""
     if name == "recipe":
         holds, expected = isinstance(value, str) and bool(value), "a name"
+    elif name == "teacher":
+        holds, expected = isinstance(value, str), "a run's folder"
     elif numbers := _NUMBERS.get(name):
         holds, expected = value in numbers, str(numbers)
     elif known := _words().get(name):

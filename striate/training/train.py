@@ -10,25 +10,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
-from striate.data import DataSet, open_data, write_split
+from striate.data import DataSet, write_split
 from striate.errors import StriateError, UserError
 from striate.files import write_whole
-from striate.graph import find_source, load_graph
 from striate.layers import Shape
-from striate.modules import Network, build
+from striate.modules import Network
 from striate.source import Source
-from striate.training.choosing import NO_WISHES, Chosen, Wishes, choose, keeping_weights
+from striate.training.choosing import NO_WISHES, Wishes
 from striate.training.clock import Row
-from striate.training.device import Machine, choose_machine, keep_large_blocks
-from striate.training.fitting import choose_input, fit_to_data, preprocess_for, start_from
+from striate.training.device import Machine
+from striate.training.distilling import teacher_of
 from striate.training.interrupts import interruptible
 from striate.training.loop import Resume, Trained, Watcher, train_network
-from striate.training.prepare import ends_in_softmax
+from striate.training.preparing import prepare
 from striate.training.progress import Display
-from striate.training.residual import zero_last_gammas
 from striate.training.run import (
     METRICS,
     NETWORK,
@@ -36,7 +33,6 @@ from striate.training.run import (
     SPLIT,
     STATE,
     WEIGHTS,
-    Normalise,
     Record,
     Run,
     alone,
@@ -47,13 +43,7 @@ from striate.training.run import (
     write_record,
     write_weights,
 )
-from striate.training.settings import Settings
 from striate.training.state import State
-
-_STATISTICS_PIXELS = 1 << 25
-_CHUNK_PIXELS = 1 << 22
-
-SOFTMAX_NOTICE = "the loss has a softmax of its own: training takes the scores before the last one"
 
 
 @dataclass(frozen=True)
@@ -137,81 +127,6 @@ def fit(
     return Outcome(open_run(folder), pictures, trained)
 
 
-@dataclass(frozen=True)
-class Ready:
-    """All that a training begins with."""
-
-    source: Source
-    """The text as it was given."""
-    text: Source
-    """The text for these pictures and classes."""
-    network: Network
-    pictures: DataSet
-    chosen: Chosen
-    normalise: Normalise
-    machine: Machine
-    notices: tuple[str, ...]
-
-
-def prepare(
-    network: str | Path | Source,
-    data: str,
-    wishes: Wishes,
-    *,
-    weights: Mapping[str, Tensor] | None,
-    whose: str,
-    input: Shape | None,
-    root: Path | None,
-    download: bool,
-    allow_unreadable: bool,
-    display: Display,
-) -> Ready:
-    """Bring a network, pictures and settings together. Arguments and errors as of `fit`."""
-    keep_large_blocks()
-    machine = choose_machine(wishes.device, wishes.precision)
-    choose(
-        images=1, shape=(1, 1, 1), normalised=True, wishes=wishes
-    )  # a bad wish is told before data are read
-    source = find_source(network)
-    shape, resized = choose_input(source, data, input)
-    pictures = open_data(
-        data,
-        preprocess_for(shape),
-        root=root,
-        download=download,
-        seed=wishes.seed if wishes.split is None else wishes.split,
-        allow_unreadable=allow_unreadable,
-        progress=display.reading,
-    )
-    adapted, classes_changed = fit_to_data(source, shape, len(pictures.classes))
-    normalised = any(node.kind in ("bn", "ln", "gn") for node in load_graph(adapted))
-    chosen = choose(len(pictures.train), shape, normalised, wishes)
-    if weights:
-        chosen = keeping_weights(chosen)
-    module = first_network(adapted, chosen.settings)
-    own_weights = start_from(module, weights or {}, whose)
-    softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
-    told = (resized, classes_changed, own_weights, softmax, *pictures.notices)
-    return Ready(
-        source,
-        adapted,
-        module,
-        pictures,
-        chosen,
-        scaled(statistics(pictures), chosen.settings.scaling),
-        machine,
-        tuple(filter(None, told)),
-    )
-
-
-def first_network(source: Source, settings: Settings) -> Network:
-    """A network as a training begins with it."""
-    network = build(source, seed=settings.seed)
-    if settings.zero_gamma:
-        zero_last_gammas(network)
-    return network
-
-
 def train_into(
     folder: Path,
     network: Network,
@@ -249,6 +164,7 @@ def train_into(
         record = replace(record, notices=(*record.notices, text))
         display.say(f"note: {text}")
 
+    teacher = teacher_of(record.settings, record.classes, record.preprocess, machine)
     with interruptible() as interrupts:
         watcher = Watcher(display.step, on_row, save, notice, interrupts.whole)
         try:
@@ -261,6 +177,7 @@ def train_into(
                 watcher,
                 resume=resume,
                 save_first=save_first,
+                teacher=teacher,
             )
         except OSError as error:
             raise _unwritten(folder, error) from error
@@ -308,39 +225,6 @@ def removed_without_weights(folder: Path) -> Iterator[None]:
                     (folder / name).unlink(missing_ok=True)
                 folder.rmdir()
         raise
-
-
-def statistics(data: DataSet) -> Normalise:
-    """Mean and standard deviation of each channel over the training pictures, in 0…255.
-
-    Of all of them, or of evenly spaced ones when they are many. A channel that never changes is
-    divided by 1.
-    """
-    height, width, channels = data.train.images.shape[1:]
-    step = max(1, math.ceil(len(data.train) * height * width / _STATISTICS_PIXELS))
-    images = data.train.images[::step]
-    chunk = max(1, _CHUNK_PIXELS // (height * width))
-    pixels = np.zeros((channels, 256), np.int64)
-    for start in range(0, len(images), chunk):
-        for channel, counts in enumerate(pixels):
-            part = images[start : start + chunk, ..., channel]
-            counts += np.bincount(part.reshape(-1), minlength=256)
-    values = np.arange(256)
-    mean = (pixels * values).sum(1) / pixels.sum(1)
-    variance = (pixels * (values - mean[:, None]) ** 2).sum(1) / pixels.sum(1)
-    std = np.where(variance > 0, np.sqrt(variance), 1.0)
-    return Normalise(tuple(float(m) for m in mean), tuple(float(s) for s in std))
-
-
-def scaled(measured: Normalise, scaling: str) -> Normalise:
-    """What a network is given of pixels, by the word of the settings."""
-    half, channels = 255 / 2, len(measured.mean)
-    match scaling:
-        case "mean":
-            return Normalise(measured.mean, (half,) * channels)
-        case "unit":
-            return Normalise((half,) * channels, (half,) * channels)
-    return measured
 
 
 def metrics_csv(rows: Sequence[Row]) -> str:

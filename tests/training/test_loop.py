@@ -22,11 +22,11 @@ from striate.training.device import Machine
 from striate.training.loop import (
     Trained,
     Watcher,
-    require_statistics,
     resident,
     score,
     train_network,
 )
+from striate.training.memory import require_statistics
 from striate.training.run import Normalise
 from striate.training.settings import Settings
 

@@ -71,6 +71,9 @@ BAD = [
     ("zero_gamma", "yes", "true or false"),
     ("scaling", "image", "one of std, mean, unit"),
     ("body_rate", 1.5, "a number from 0 to 1"),
+    ("teacher", 3, "a run's folder"),
+    ("distil", 2.0, "a number from 0 to 1"),
+    ("temperature", 0.0, "a number above 0, up to 1000"),
     ("patience", 0, "a whole number from 1 to 1000"),
     ("device", "tpu", "one of auto, cpu, cuda"),
     ("precision", "float16", "one of auto, float32, bfloat16"),
@@ -170,7 +173,8 @@ def table() -> str:
         if isinstance(node, ast.AnnAssign):
             name = ast.unparse(node.target)
             known = ", ".join(f"`{word}`" for word in words.get(name, ()))
-            plain = "a name, or a `.toml` file" if name == "recipe" else "true or false"
+            texts = {"recipe": "a name, or a `.toml` file", "teacher": "a run's folder"}
+            plain = texts.get(name, "true or false")
             values = str(module._NUMBERS.get(name, known or plain))
             default = ast.literal_eval(node.value) if node.value else None
             shown = "–" if default is None else f"`{json.dumps(default)}`".replace('"', "")

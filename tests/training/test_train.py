@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
-from striate.data import DataSet
 from striate.errors import ShapeError, StriateError, UserError
-from striate.training import train
+from striate.training import preparing, train
 from striate.training.choosing import Wishes
 from striate.training.clock import Row
 from striate.training.loop import Watcher
@@ -34,7 +33,7 @@ from striate.training.run import (
     open_run,
     read_weights,
 )
-from striate.training.train import Outcome, fit, metrics_csv, statistics
+from striate.training.train import Outcome, fit, metrics_csv
 
 TEXT = "input 1x8x8 -> conv3-8 -> bn -> relu -> pool2 -> fc-10"
 FILES = {METRICS, NETWORK, RECORD, SPLIT, WEIGHTS}
@@ -119,7 +118,7 @@ def test_what_is_said(tmp_path: Path) -> None:
     assert lines[:4] == [
         "note: input 1×8×8, as the pictures are, in place of 3×32×32",
         "note: 10 classes in place of 7",
-        f"note: {train.SOFTMAX_NOTICE}",
+        f"note: {preparing.SOFTMAX_NOTICE}",
         f"{tmp_path / 'run'}: 1,302 training, 140 validation, 355 test pictures in 10 classes",
     ]
     assert len(lines) == 7  # a header and two looks
@@ -154,7 +153,7 @@ def test_a_mistake_leaves_no_folder(
 def test_wishes_are_checked_before_pictures_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "open_data", lambda *given, **named: pytest.fail("read"))
+    monkeypatch.setattr(preparing, "open_data", lambda *given, **named: pytest.fail("read"))
     with pytest.raises(UserError, match=r"^settings: batch is 0"):
         quietly(batch=0)
     (tmp_path / "taken").mkdir()
@@ -384,37 +383,6 @@ def test_three_pictures_without_validation_train(tmp_path: Path) -> None:
     assert outcome.run.record.results["val_accuracy"] is None
     assert "nan" in (outcome.run.folder / METRICS).read_text()
     assert json.loads((outcome.run.folder / RECORD).read_text())
-
-
-def with_train(data: DataSet, images: np.ndarray) -> DataSet:
-    return replace(data, train=replace(data.train, images=images))
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_statistics_are_numpys(
-    digits: DataSet, monkeypatch: pytest.MonkeyPatch, channels: int
-) -> None:
-    monkeypatch.setattr(train, "_CHUNK_PIXELS", 1000)
-    count = len(digits.train)
-    images = np.random.default_rng(0).integers(0, 256, (count, 5, 7, channels), np.uint8)
-    images[..., 0] //= 3
-    found = statistics(with_train(digits, images))
-    flat = images.reshape(-1, channels).astype(np.float64)
-    assert np.allclose(found.mean, flat.mean(0)) and np.allclose(found.std, flat.std(0))
-
-
-def test_many_pictures_are_sampled_for_statistics(
-    digits: DataSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(train, "_STATISTICS_PIXELS", 100 * 64)
-    images = digits.train.images
-    step = -(-len(images) // 100)
-    assert statistics(digits).mean[0] == pytest.approx(images[::step].mean())
-
-
-def test_a_channel_that_never_changes_is_divided_by_one(digits: DataSet) -> None:
-    found = statistics(with_train(digits, np.full_like(digits.train.images, 7)))
-    assert (found.mean, found.std) == ((7.0,), (1.0,))
 
 
 def test_metrics_are_a_table() -> None:
