@@ -62,7 +62,7 @@ def train(
     start: str | Path | None = None,
     recipe: str = "default",
     settings: Mapping[str, Any] | None = None,
-    batch: int | None = None,
+    batch: int | str | None = None,
     lr: float | None = None,
     seed: int = 0,
     split: int | None = None,
@@ -82,8 +82,9 @@ def train(
     of class folders or a built-in set. The network's input and number of classes follow the data.
     Exactly one of `epochs` and `seconds` (of training time alone) may say how long. `recipe` is a
     name that `striate recipes` lists, or a file of one's own; `settings` stand above it, by the
-    names of docs/training.md. Which pictures are held out is drawn from `split`, or from `seed`.
-    `input` is C×H×W. What is written is described in docs/runs.md.
+    names of docs/training.md. A `batch` of "auto" is learned in as many parts as the memory that
+    is free asks for. Which pictures are held out is drawn from `split`, or from `seed`. `input` is
+    C×H×W. What is written is described in docs/runs.md.
 
     Raises UserError for a mistake in any of these, before training; StriateError when the training
     diverges. A KeyboardInterrupt ends it early with the best weights kept; one during the test or

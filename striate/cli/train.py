@@ -38,6 +38,24 @@ def _recipes(context: click.Context, param: click.Parameter, incomplete: str) ->
     return [name for name in names() if name.startswith(incomplete)]
 
 
+class BatchSize(Whole):
+    """A number of pictures, or `auto`."""
+
+    name = "N|auto"
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def convert(  # type: ignore[override]
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        if value == "auto":
+            return value
+        if not value.strip("+-").isdigit():
+            self.fail(f"expected a whole number or auto, found '{value}'.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Setting(click.ParamType):
     """A setting and its value, which is JSON or a word."""
 
@@ -110,7 +128,11 @@ set_option = click.option(
 @click.option("--seconds", type=Positive(), help="Train for so many seconds, and no more.")
 @recipe_option
 @set_option
-@click.option("--batch", type=Whole(1), help="Pictures in a step.")
+@click.option(
+    "--batch",
+    type=BatchSize(),
+    help="Pictures in a step; auto learns a batch in as many parts as free memory asks for.",
+)
 @click.option("--lr", type=Positive(), help="The highest learning rate.")
 @click.option("--seed", type=Whole(0), default="0", help="Where chance begins; 0 if not given.")
 @click.option(
@@ -140,7 +162,7 @@ def command(
     seconds: float | None,
     recipe: str,
     settings: tuple[tuple[str, Any], ...],
-    batch: int | None,
+    batch: int | str | None,
     lr: float | None,
     seed: int,
     ensemble: int | None,

@@ -11,6 +11,7 @@ from striate.layers import Shape
 from striate.recipes import read
 from striate.training.settings import Settings
 
+AUTO = "auto"
 ASKED = "asked for"
 """The origin of a setting that the user gave."""
 
@@ -32,7 +33,8 @@ class Wishes:
     """A name, or a file of one's own."""
     epochs: float | None = None
     seconds: float | None = None
-    batch: int | None = None
+    batch: int | str | None = None
+    """`auto`: the recipe's, learned in as many parts as the memory that is free asks for."""
     lr: float | None = None
     seed: int = 0
     device: str = "auto"
@@ -52,6 +54,8 @@ class Wishes:
             if each.name not in ("recipe", "settings", "split")
             and getattr(self, each.name) != getattr(plain, each.name)
         }
+        if self.batch == AUTO:
+            del said["batch"]
         return {**said, **self.settings}
 
 

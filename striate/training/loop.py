@@ -135,7 +135,7 @@ def train_network(
         freeze_body(network, heads)
     optimizer = Optimizer(network, settings, macs_of(network.graph, batches.size), heads)
     lower_precision(network, machine.dtype)
-    require_statistics(network.graph, batches.size)
+    require_statistics(network.graph, batches.size // min(settings.accumulate, batches.size))
     heads_of = scores_of(network)
     weights = class_weights(labels, len(data.classes)) if settings.balance else None
     cross_entropy = partial(
@@ -143,6 +143,7 @@ def train_network(
     )
     clock, best, schedule = Clock(settings, batches), Best(len(data.val)), Schedule(settings)
     moving = Moving(network, optimizer, batches, clock, Tally(machine.device), best, schedule)
+    moving.pieces = min(settings.accumulate, batches.size)
     rows = moving.rows
     if resume is not None:
         put_back(moving, resume.state, resume.path)

@@ -1,13 +1,18 @@
-"""Batches that take more memory than there is: learned in parts."""
+"""How much of a batch fits into memory, and batches that do not: they are learned in parts."""
 
 from __future__ import annotations
 
 import math
+import os
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
 from striate.errors import UserError
 from striate.graph import Graph
+from striate.ledgers import largest_batch, memory
+from striate.sizing.memory import StepSettings
 from striate.training.device import Machine
 
 
@@ -49,3 +54,40 @@ def require_statistics(graph: Graph, batch: int) -> None:
                 f"batch: found 1, but {node.name} normalises one value of each picture over the "
                 "batch, so a step takes 2 pictures or more. Give --batch 2 or more"
             )
+
+
+MARGIN = 0.9
+"""The share of the memory that is free that a step may take."""
+
+
+def free_bytes(machine: Machine) -> int:
+    """Memory that is free on the device: what a cgroup leaves counts on a CPU."""
+    if machine.device.type == "cuda":
+        return int(torch.cuda.mem_get_info(machine.device)[0])
+    found = []
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(1024 * int(line.split()[1]))
+    with suppress(OSError, ValueError):
+        group = Path("/sys/fs/cgroup")
+        used = int((group / "memory.current").read_text())
+        found.append(int((group / "memory.max").read_text()) - used)
+    if not found:
+        found.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return max(0, min(found))
+
+
+def parts_that_fit(graph: Graph, batch: int, optimizer: str, machine: Machine, free: int) -> int:
+    """The fewest parts of a batch of which each fits, by the ledger of a training step.
+
+    Raises UserError where not even the smallest does.
+    """
+    keeps = "adam" if optimizer in ("adamw", "lamb") else "momentum"
+    precision = "bfloat16" if machine.dtype == torch.bfloat16 else "float32"
+    limit = int(MARGIN * free)
+    step = StepSettings(optimizer=keeps, precision=precision)
+    if memory(graph, batch=batch, settings=step).peak.bytes <= limit:
+        return 1
+    fits = largest_batch(graph, limit, settings=step)
+    return -(-batch // min(batch, fits.memory.batch))

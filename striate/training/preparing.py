@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from striate.data import DataSet, open_data
-from striate.graph import find_source, load_graph
+from striate.graph import Graph, find_source, load_graph
 from striate.layers import Shape
 from striate.modules import Network, build
 from striate.source import Source
-from striate.training.choosing import Chosen, Wishes, choose, keeping_weights
+from striate.training.choosing import AUTO, Chosen, Wishes, choose, keeping_weights
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.distilling import teacher_of
 from striate.training.fitting import choose_input, fit_to_data, preprocess_for, start_from
+from striate.training.memory import free_bytes, parts_that_fit
 from striate.training.prepare import ends_in_softmax
 from striate.training.progress import Display
 from striate.training.residual import zero_last_gammas
@@ -82,6 +83,9 @@ def prepare(
     chosen = choose(len(pictures.train), shape, normalised, wishes)
     if weights:
         chosen = keeping_weights(chosen)
+    graph = load_graph(adapted)
+    if wishes.batch == AUTO:
+        chosen = in_parts_that_fit(chosen, graph, len(pictures.train), machine)
     module = first_network(adapted, chosen.settings)
     teacher_of(chosen.settings, pictures.classes, pictures.preprocess, machine)
     own_weights = start_from(module, weights or {}, whose)
@@ -96,6 +100,16 @@ def prepare(
         scaled(statistics(pictures), chosen.settings.scaling),
         machine,
         tuple(filter(None, told)),
+    )
+
+
+def in_parts_that_fit(chosen: Chosen, graph: Graph, images: int, machine: Machine) -> Chosen:
+    """The same batch, learned in as many parts as the memory that is free asks for."""
+    free, batch = free_bytes(machine), min(chosen.settings.batch, images)
+    parts = parts_that_fit(graph, batch, chosen.settings.optimizer, machine, free)
+    origin = f"a batch of {batch} in {free / 1e9:.1f} GB of free memory"
+    return Chosen(
+        replace(chosen.settings, accumulate=parts), {**chosen.origins, "accumulate": origin}
     )
 
 

@@ -55,6 +55,9 @@ class Settings:
     """How long: seconds of training, looks at the validation pictures not counted."""
     batch: int = 128
     """Images a step."""
+    accumulate: int = 1
+    """Parts that a batch is learned from, one after the other, in a part of the memory. The
+    gradient is the same, but for batch normalisation, which sees a part at a time."""
     optimizer: str = "muon"
     """`muon`: Muon on the convolutions, AdamW on the rest. `sgd`, `rmsprop` (as TensorFlow has it),
     `adamw`, `lamb` (for large batches): on all."""
@@ -187,6 +190,7 @@ _NUMBERS = {
     "lr": Numbers(0, _LARGEST, open_start=True),
     "adam_lr": Numbers(0, _LARGEST, open_start=True),
     "batch": Numbers(1, 2**20, whole=True),
+    "accumulate": Numbers(1, 4096, whole=True),
     "seed": Numbers(0, 2**63 - 1, whole=True),
     "momentum": _SHARE,
     "smoothing": _SHARE,

@@ -143,6 +143,14 @@ def test_a_training_goes_on_with_its_own_settings(run, tmp_path: Path) -> None:
     assert "leave network out." in err
 
 
+def test_a_batch_is_a_number_or_auto(run) -> None:
+    status, out, err = run("train", NET, "digits", "--batch", "much")
+    assert (status, out) == (2, "")
+    assert err == (
+        "striate: Invalid value for '--batch': expected a whole number or auto, found 'much'.\n"
+    )
+
+
 @pytest.mark.parametrize(("given", "missing"), [([], "NET"), ([NET], "DATA")])
 def test_what_a_training_needs(run, given: list[str], missing: str) -> None:
     status, out, err = run("train", *given)

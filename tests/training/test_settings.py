@@ -74,6 +74,7 @@ BAD = [
     ("teacher", 3, "a run's folder"),
     ("distil", 2.0, "a number from 0 to 1"),
     ("temperature", 0.0, "a number above 0, up to 1000"),
+    ("accumulate", 0, "a whole number from 1 to 4096"),
     ("patience", 0, "a whole number from 1 to 1000"),
     ("device", "tpu", "one of auto, cpu, cuda"),
     ("precision", "float16", "one of auto, float32, bfloat16"),
