@@ -85,6 +85,17 @@ def test_a_live_network_keeps_its_weights() -> None:
     assert str(caught.value) == "Sequential keeps its own weights: leave the seed out"
 
 
+def test_a_network_that_was_built_has_its_text() -> None:
+    """Group convolutions too, which no other text could say."""
+    text = "input 1x12x12 -> p4lift3-2 -> p4bn -> relu -> p4pool -> gap -> fc-3"
+    network = striate.build(text, seed=5).eval()
+    again = striate.build(network).eval()
+    assert again.graph == network.graph
+    image = torch.rand(2, 1, 12, 12)
+    assert torch.equal(again(image), network(image))
+    assert striate.load_graph(network, input=(1, 16, 16)).input == (1, 16, 16)
+
+
 def test_an_onnx_file_keeps_its_weights(tmp_path: Path) -> None:
     image = torch.rand(2, 1, 8, 8)
     network = striate.build(exported(tmp_path)).eval()

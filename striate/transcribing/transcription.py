@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import NotationError, UserError
-from striate.graph import IMAGE, Graph, build_graph
+from striate.graph import IMAGE, Graph, build_graph, load_graph
 from striate.layers import Shape, show
 from striate.modules.network import Network
 from striate.notation import parse
@@ -81,9 +81,12 @@ def transcribe(
     network, `input` the image's shape where the network does not say it. With `weights` those of
     an ONNX file are read too. The network is not changed, and nothing is computed. Raises
     UserError for what `striate.size` refuses, and where the network does what the notation cannot
-    say, with the place and the reason.
+    say, with the place and the reason. A network that `striate.build` made has its text already.
     """
     chosen = locate(what, weights=weights)
+    if isinstance(chosen.model, Network):
+        own = {name: Weight(name) for name in chosen.model.state_dict()}
+        return Transcription(load_graph(chosen.model.graph, input=input), own, chosen.model)
     image = check_image(chosen, input)
     found = record(chosen.model, image, _BATCH)
     if found.stopped is not None:
