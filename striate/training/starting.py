@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,7 +14,9 @@ from striate.modules import build
 from striate.modules.published import load_published, read_checkpoint
 from striate.source import Source
 from striate.training.run import RECORD, open_run
-from striate.transcribing.steps import Weight
+
+if TYPE_CHECKING:
+    from striate.transcribing.steps import Weight
 
 
 def weights_from(
