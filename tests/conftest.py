@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from striate.sizing.machine import Figure, Machine, Point, Rate
 from striate.sizing.work import PRODUCTS, VALUES
+
+
+def pytest_configure() -> None:
+    """A shell's job in the background is told to ignore Ctrl-C; tests of it are not."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
