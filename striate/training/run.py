@@ -15,9 +15,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from striate.data import Preprocess
@@ -212,25 +213,33 @@ def alone(folder: Path) -> Iterator[None]:
     Raises UserError when another one is at work there. Where the system has no locks, nobody is
     kept out.
     """
-    with suppress(ImportError):
+    try:
         import fcntl
-
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(opened)
+    except ImportError:
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        if not _locked(opened, fcntl):
             raise UserError(
                 f"{folder}: another training is at work in this folder. Wait until it has ended, "
                 "or end it"
-            ) from None
-        try:
-            remove_leftovers(folder)
-            yield
-        finally:
-            os.close(opened)
-        return
-    yield
+            )
+        remove_leftovers(folder)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _locked(opened: int, fcntl: ModuleType) -> bool:
+    """Whether the folder is ours: not locked by another, or on a file system without locks."""
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def finish(folder: Path, record: Record, results: Mapping[str, Any]) -> Record:
