@@ -183,6 +183,13 @@ def _paths(incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(incomplete, type="file")]
 
 
+def complete_recipe(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The recipes whose names begin so."""
+    from striate.recipes import names
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
 FILE = Location()
 
 network_argument = click.argument("network", metavar="NET", type=Network())

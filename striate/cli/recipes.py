@@ -8,15 +8,11 @@ from dataclasses import asdict
 import click
 
 from striate import recipes
-from striate.cli.parameters import examples, json_option
-
-
-def _complete(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in recipes.names() if name.startswith(incomplete)]
+from striate.cli.parameters import complete_recipe, examples, json_option
 
 
 @click.command("recipes", epilog=examples("striate recipes", "striate recipes resnet > mine.toml"))
-@click.argument("name", metavar="[NAME]", required=False, shell_complete=_complete)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_recipe)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
     """List the recipes of trainings side by side, or print one.

@@ -18,6 +18,7 @@ from striate.cli.parameters import (
     Positive,
     Whole,
     allow_unreadable_option,
+    complete_recipe,
     examples,
     input_option,
     json_option,
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
-
-
-def _recipes(context: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from striate.recipes import names
-
-    return [name for name in names() if name.startswith(incomplete)]
 
 
 class BatchSize(Whole):
@@ -77,7 +72,7 @@ recipe_option = click.option(
     "--recipe",
     metavar="NAME",
     default="default",
-    shell_complete=_recipes,
+    shell_complete=complete_recipe,
     help="Named settings, which `striate recipes` lists, or a .toml file of one's own.",
 )
 set_option = click.option(

@@ -5,17 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from striate.graph import IMAGE
-from striate.layers import FullyConnected, Layer, Shape, windows
+from striate.layers import FullyConnected, Layer, Pair, Shape, windows
 from striate.layers.convolution import Conv, DepthwiseConv, TransposedConv
 from striate.layers.normalisation import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
 from striate.layers.padding import Pad
 from striate.layers.windows import Padding
 from striate.tracing.record import Operation
 from striate.transcribing.layouts import flat, plain, whole
-from striate.transcribing.reading import Reader
+from striate.transcribing.reading import Reader, pair
 from striate.transcribing.steps import Value, Weight
-
-Pair = tuple[int, int]
 
 
 def convolution(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
@@ -28,7 +26,7 @@ def convolution(reader: Reader, operation: Operation, given: dict[str, Any]) -> 
     if given["bias"] is not None:
         weights["bias"] = reader.weight(operation, given["bias"])
     result = tuple(operation.result.shape)
-    kernel, bias = _pair(weight.shape[2:]), given["bias"] is not None
+    kernel, bias = pair(weight.shape[2:]), given["bias"] is not None
     if len(reader.output(value.step)) == 1 and kernel == (1, 1) and given["groups"] == 1:
         step = reader.add(
             operation,
@@ -40,11 +38,11 @@ def convolution(reader: Reader, operation: Operation, given: dict[str, Any]) -> 
         reader.put(operation.result, Value(step, tuple(map(whole, range(4), result))))
         return
     source = reader.image(operation, value)
-    stride, dilation = _pair(given["stride"]), _pair(given["dilation"])
-    padding, groups = _pair(given["padding"]), given["groups"]
+    stride, dilation = pair(given["stride"]), pair(given["dilation"])
+    padding, groups = pair(given["padding"]), given["groups"]
     layer: Layer
     if given["transposed"]:
-        added = _pair(given["output_padding"])
+        added = pair(given["output_padding"])
         out = result[1]
         layer = _transposed(kernel, out, stride, padding, added, dilation, groups, bias)
     else:
@@ -66,11 +64,6 @@ def _vector_under(reader: Reader, operation: Operation, value: Value) -> int:
     ):
         raise reader.misplaced(operation, value)
     return value.step
-
-
-def _pair(numbers: Any) -> Pair:
-    first, *others = (int(n) for n in numbers)
-    return first, (others[0] if others else first)
 
 
 def _padding(

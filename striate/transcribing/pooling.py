@@ -16,7 +16,7 @@ from striate.layers.pooling import (
 from striate.layers.upsampling import Upsample
 from striate.tracing.record import Operation, first
 from striate.transcribing.layouts import HEIGHT, WIDTH, plain
-from striate.transcribing.reading import Reader
+from striate.transcribing.reading import Reader, pair
 from striate.transcribing.steps import Value
 
 
@@ -37,21 +37,16 @@ def avg_pool(reader: Reader, operation: Operation, given: dict[str, Any]) -> Non
 
 
 def _window(given: dict[str, Any]) -> tuple[tuple[int, int], tuple[int, int], Any]:
-    kernel = _pair(given["kernel_size"])
-    stride = _pair(given["stride"]) if given["stride"] else kernel
-    rows, columns = _pair(given["padding"])
+    kernel = pair(given["kernel_size"])
+    stride = pair(given["stride"]) if given["stride"] else kernel
+    rows, columns = pair(given["padding"])
     padding = "valid" if not rows and not columns else rows if rows == columns else (rows, columns)
     return kernel, (0, 0) if stride == kernel else stride, padding
 
 
-def _pair(numbers: Any) -> tuple[int, int]:
-    first_, *others = (int(n) for n in numbers)
-    return first_, (others[0] if others else first_)
-
-
 def adaptive(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     """Pooling to a given size; to 1×1 it is global."""
-    size = _pair(given["output_size"])
+    size = pair(given["output_size"])
     mean = "avg" in operation.name
     if size == (1, 1):
         _pooled(reader, operation, GlobalAvgPool() if mean else GlobalMaxPool())
@@ -101,6 +96,10 @@ def upsample(reader: Reader, operation: Operation, given: dict[str, Any]) -> Non
     if any(n * f != m for n, f, m in zip(size, factors, larger, strict=True)):
         sizes = f"{size[0]}×{size[1]} to {larger[0]}×{larger[1]}"
         raise reader.unwritten(operation, f"enlarges {sizes}, which is by no whole factor")
+    scales = [given.get(name) for name in ("scales_h", "scales_w")]
+    if any(scale not in (None, factor) for scale, factor in zip(scales, factors, strict=True)):
+        told = "×".join(f"{scale:g}" for scale in scales if scale is not None)
+        raise reader.unwritten(operation, f"enlarges by {told}, which are no whole factors")
     if given.get("align_corners"):
         raise reader.unwritten(operation, "enlarges with align_corners")
     layer = Upsample((factors[0], factors[1]), bilinear="bilinear" in operation.name)

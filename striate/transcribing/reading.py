@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from striate.graph import IMAGE
-from striate.layers import Layer, Shape, product
+from striate.layers import Layer, Pair, Shape, product
 from striate.layers.pointwise import Flatten
 from striate.layers.shuffling import Shuffle
 from striate.tracing.record import Operation, Record, tensors
@@ -98,8 +98,9 @@ class Reader:
         """Views of weights are followed; what is calculated from them is noted."""
         weight = self.learned.get(id(first))
         for result in tensors(operation.result):
-            if weight and operation.name in ("t", "transpose", "permute") and first.dim() == 2:
-                self.learned[id(result)] = Learned(weight.name, not weight.transposed)
+            if weight and first.dim() == 2 and operation.name in ("t", "transpose", "permute"):
+                turned = weight.transposed != _turns(operation)
+                self.learned[id(result)] = Learned(weight.name, turned)
             elif weight and operation.name in SAME_ORDER and not weight.transposed:
                 self.learned[id(result)] = weight
             elif id(result) not in self.learned:  # a counter of batches adds to itself
@@ -272,6 +273,19 @@ def _tidy(layer: Layer) -> Layer:
     return replace(layer, **numbers) if numbers else layer
 
 
+def _turns(operation: Operation) -> bool:
+    """Whether a view of a matrix has its two axes exchanged."""
+    match operation.name:
+        case "t":
+            return True
+        case "transpose":
+            given = bound(operation)
+            return given["dim0"] % 2 != given["dim1"] % 2
+        case "permute":
+            return [axis % 2 for axis in bound(operation)["dims"]] == [1, 0]
+    return False
+
+
 SAME_ORDER = (
     *("view", "_unsafe_view", "reshape", "unsqueeze", "squeeze", "detach", "alias", "flatten"),
     *("clone", "_to_copy", "contiguous", "lift_fresh"),
@@ -290,6 +304,12 @@ def bound(operation: Operation) -> dict[str, Any]:
         else:
             found[argument.name] = operation.keywords.get(argument.name, argument.default_value)
     return found
+
+
+def pair(numbers: Any) -> Pair:
+    """One number for each axis, of those that an operation is given: one of both, or two."""
+    first, *others = (int(n) for n in numbers)
+    return first, (others[0] if others else first)
 
 
 def _storage(tensor: Tensor) -> int:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from striate.errors import NotationError, UserError
 from striate.graph import IMAGE, Graph, build_graph, load_graph
 from striate.layers import Shape, show
+from striate.layers.pointwise import Identity
 from striate.modules.network import Network
 from striate.notation import parse
 from striate.notation.vocabulary import OUTPUT
@@ -25,7 +26,7 @@ from striate.tracing.passes import record
 from striate.tracing.record import Record
 from striate.transcribing.reading import Reader
 from striate.transcribing.steps import Steps, Unwritten, Value, Weight
-from striate.transcribing.structure import Tree, structure
+from striate.transcribing.structure import JOINS, Tree, structure
 from striate.transcribing.vocabulary import FUNCTIONS, OPERATIONS
 from striate.transcribing.writing import write
 
@@ -172,8 +173,8 @@ def _identifier(name: str) -> str:
 def _weights(graph: Graph, steps: Steps, tree: Tree) -> dict[str, Weight]:
     """Where each weight of the graph's module comes from: its nodes are the tree's steps."""
     order = [step for step in tree.order if step >= 0]
-    nodes = [node for node in graph if node.kind not in ("id", *_JOINS)]
-    own = [step for step in order if steps.steps[step].layer.kind not in _JOINS]
+    nodes = [node for node in graph if type(node.layer) not in (Identity, *JOINS)]
+    own = [step for step in order if type(steps.steps[step].layer) not in JOINS]
     assert [node.layer for node in nodes] == [steps.steps[step].layer for step in own]
     return {
         f"{node.name}.{name}": weight
@@ -181,9 +182,6 @@ def _weights(graph: Graph, steps: Steps, tree: Tree) -> dict[str, Weight]:
         if not node.weights
         for name, weight in steps.steps[step].weights.items()
     }
-
-
-_JOINS = ("add", "concat", "multiply")
 
 
 def _outline(graph: Graph) -> dict[str, Tensor]:

@@ -389,6 +389,10 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
         lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
         "its own forward enlarges with align_corners",
     ),
+    "fraction that rounds to whole": (
+        lambda x: F.interpolate(x[:, :, :2, :2], scale_factor=2.25),
+        "its own forward enlarges by 2.25×2.25, which are no whole factors",
+    ),
     "rows": (
         lambda x: torch.cat([x, x], 2),
         "its own forward joins tensors along axis 2, not along their channels",
@@ -452,6 +456,27 @@ def test_weights_that_are_computed() -> None:
             return F.conv2d(image, self.weight / self.weight.norm())
 
     assert "calls convolution with weights that div computes from others" in refusal(Normed())
+
+
+def test_matrices_that_are_turned_or_not() -> None:
+    """A square weight shows by its values alone whether its axes were exchanged."""
+
+    class Turned(nn.Module):
+        def __init__(self, views: Callable[[Tensor], Tensor]) -> None:
+            super().__init__()
+            self.weight, self.views = nn.Parameter(torch.rand(6, 6)), views
+
+        def forward(self, image: Tensor) -> Tensor:
+            return image.mean((2, 3)) @ self.views(self.weight)
+
+    for views in (
+        lambda w: w,
+        lambda w: w.t(),
+        lambda w: w.permute(0, 1),
+        lambda w: w.permute(1, 0),
+        lambda w: w.transpose(0, -1).transpose(-1, 0),
+    ):
+        check(Turned(views), (6, 4, 4))
 
 
 def test_a_part_that_was_written_over() -> None:
