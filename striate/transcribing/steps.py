@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from striate.graph import IMAGE
 from striate.layers import Layer, Shape
 from striate.transcribing.layouts import Layout
 
@@ -52,7 +51,3 @@ class Steps:
     steps: tuple[Step, ...]
     end: int
     taps: Mapping[str, int]
-
-    def output(self, step: int) -> Shape:
-        """The shape that a step gives for one image."""
-        return self.input if step == IMAGE else self.steps[step].output
