@@ -6,7 +6,7 @@ A box's own origin is its left end on the axis, the line along which data flows 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot
 
 from striate.drawing.scene import GREY, Line, Point, Polygon, Shape, Text, moved
@@ -21,7 +21,7 @@ class Box:
     """Shapes with the room they take: `width`, and how far `above` and `below` the axis.
 
     A line comes in at `enter` and goes out at `leave`. `head` says whether the line that comes in
-    ends in an arrow head there.
+    ends in an arrow head there, and `begins` that none comes in.
     """
 
     width: float
@@ -31,6 +31,7 @@ class Box:
     enter: float
     leave: float
     head: bool = True
+    begins: bool = False
 
     def at(self, x: float, y: float) -> tuple[Shape, ...]:
         """The shapes with the box's origin moved to `(x, y)`."""
@@ -84,6 +85,7 @@ def row(boxes: Sequence[Box], gap: float) -> Box:
     for index, box in enumerate(boxes):
         if index:
             x += gap
+        if index and not box.begins:
             shapes += wire((leave, 0), (x + box.enter, 0), head=box.head)
         shapes += box.at(x, 0)
         leave = x + box.leave
@@ -96,6 +98,7 @@ def row(boxes: Sequence[Box], gap: float) -> Box:
         enter=boxes[0].enter,
         leave=leave,
         head=boxes[0].head,
+        begins=boxes[0].begins,
     )
 
 
@@ -113,9 +116,7 @@ def bracketed(box: Box, text: str) -> Box:
         Line(points, GREY, 0.8),
         Text(box.width / 2, y + 14, text, 10, "middle", bold=True),
     )
-    return Box(
-        box.width, box.above, box.below + _BRACKET, shapes, box.enter, box.leave, head=box.head
-    )
+    return replace(box, below=box.below + _BRACKET, shapes=shapes)
 
 
 def repeated(box: Box, count: int) -> Box:

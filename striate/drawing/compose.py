@@ -12,8 +12,11 @@ from striate.drawing.parts import (
     Chain,
     Fold,
     Fork,
+    Jump,
+    Mark,
     Piece,
     Side,
+    Sign,
     Stage,
     end_of,
     last_stage,
@@ -22,7 +25,7 @@ from striate.drawing.parts import (
     tell,
 )
 from striate.drawing.scene import GREY, Rect, Shape, Text, text_width
-from striate.drawing.sides import side
+from striate.drawing.sides import jump, mark, side
 from striate.drawing.style import INPUT, Scale, look, scale_for
 from striate.drawing.volumes import chip, chip_width, notes_of, volume
 from striate.graph.nodes import Graph
@@ -82,10 +85,14 @@ class Composer:
                 low = max(map(self.reach, chain), default=0)
                 own = self._chips(chain) if self.cards and chain else self._branch(chain, low)
                 return side(own, name, goes_on=piece is not self.last)
+            case Mark(name, goes_on):
+                return mark(name, goes_on=goes_on)
+            case Jump(name):
+                return jump(name)
 
     def reach(self, piece: Piece) -> float:
         """How far under the axis the volumes reach whose labels stand in the main line's row."""
-        if isinstance(piece, Side):
+        if isinstance(piece, Sign):
             return 0
         if isinstance(piece, Fold) or (isinstance(piece, Block) and not self.cards):
             return max(self.reach(inner) for inner in piece.chain)
@@ -139,6 +146,10 @@ class Composer:
                 return bracketed(opened, title) if shared else opened
             case Side(name, chain):
                 return side(self._chips(chain) if chain else None, name)
+            case Mark(name, goes_on):
+                return mark(name, goes_on=goes_on)
+            case Jump(name):
+                return jump(name)
 
 
 def composer(graph: Graph, trunk: Chain) -> Composer:
@@ -164,7 +175,7 @@ def _rows(chain: Chain) -> int:
             most = max(most, sum(_rows(branch) for branch in piece.branches if branch))
         elif isinstance(piece, Side):
             most = max(most, 1 + _rows(piece.chain)) if piece.chain else most
-        elif not isinstance(piece, Stage):
+        elif isinstance(piece, Block | Fold):
             most = max(most, _rows(piece.chain))
     return most
 
@@ -172,7 +183,7 @@ def _rows(chain: Chain) -> int:
 def _is_composite(piece: Piece) -> bool:
     if isinstance(piece, Fold):
         return any(_is_composite(inner) for inner in piece.chain)
-    return not isinstance(piece, Stage | Side)
+    return not isinstance(piece, Stage | Sign)
 
 
 def card(inside: Box, title: str) -> Box:
@@ -191,7 +202,8 @@ def card(inside: Box, title: str) -> Box:
 
 
 def _to_edges(inside: Box, width: float) -> tuple[Shape, ...]:
+    lead = () if inside.begins else wire((0, 0), (_CARD_PAD + inside.enter, 0), head=inside.head)
     return (
-        *wire((0, 0), (_CARD_PAD + inside.enter, 0), head=inside.head),
+        *lead,
         *wire((_CARD_PAD + inside.leave, 0), (width, 0)),
     )

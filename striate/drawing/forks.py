@@ -90,7 +90,7 @@ def _stacked(boxes: list[Box | None], gap: float, on_axis: int | None) -> list[_
 
 
 def _in(row: _Row) -> tuple[Shape, ...]:
-    if row.box is None:
+    if row.box is None or row.box.begins:
         return ()
     end = (_SPLIT + row.box.enter, row.y)
     if row.y == 0:

@@ -6,8 +6,21 @@ from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from itertools import groupby
 
-from striate.drawing.parts import Block, Chain, Fold, Fork, Piece, Side, Stage, end_of
+from striate.drawing.parts import (
+    Block,
+    Chain,
+    Fold,
+    Fork,
+    Jump,
+    Mark,
+    Piece,
+    Side,
+    Sign,
+    Stage,
+    end_of,
+)
 from striate.graph.nodes import Graph, Leaf, Node, Parallel, Part, Repeat, Series
+from striate.graph.nodes import Jump as JumpPart
 from striate.graph.nodes import Side as SidePart
 from striate.layers import Unpool
 from striate.layers.pointwise import Identity
@@ -27,6 +40,8 @@ class _Ties:
         self.graph = graph
         self.shared = frozenset(_shared(graph.structure))
         """Full names of the parts that are used again."""
+        self.marked = dict(_targets(graph.structure))
+        """Labels of the parts whose values are taken up elsewhere, by their full names."""
         unpools = ((i, node) for i, node in enumerate(graph) if isinstance(node.layer, Unpool))
         self.pools = {i: node.inputs[1] for i, node in unpools}
         """The pool of each unpool."""
@@ -40,20 +55,31 @@ class _Ties:
 
 
 def _shared(part: Part) -> Iterator[str]:
-    match part:
-        case Series(parts, again=again):
-            yield from (again,) if again else ()
-            inner: tuple[Part, ...] = parts
-        case Parallel(branches):
-            inner = branches
-        case Repeat(rounds):
-            inner = rounds
-        case SidePart(body):
-            inner = (body,)
-        case Leaf():
-            inner = ()
-    for each in inner:
+    if isinstance(part, Series) and part.again:
+        yield part.again
+    for each in _inner(part):
         yield from _shared(each)
+
+
+def _targets(part: Part) -> Iterator[tuple[str, str]]:
+    if isinstance(part, JumpPart):
+        yield part.target, part.label
+    for each in _inner(part):
+        yield from _targets(each)
+
+
+def _inner(part: Part) -> tuple[Part, ...]:
+    match part:
+        case Series(parts):
+            return parts
+        case Parallel(branches):
+            return branches
+        case Repeat(rounds):
+            return rounds
+        case SidePart(body):
+            return (body,)
+        case Leaf() | JumpPart():
+            return ()
 
 
 def _label(name: str) -> str:
@@ -87,9 +113,12 @@ class _Gatherer:
     def _part(self, part: Part) -> None:
         match part:
             case Leaf(index):
-                self._node(self.ties.graph.nodes[index], self.ties.note(index))
+                node = self.ties.graph.nodes[index]
+                self._node(node, self.ties.note(index))
+                self._mark(node.name)
             case Series():
                 self._series(part)
+                self._mark(part.name)
             case Repeat(rounds):
                 self._repeat(rounds)
             case Parallel(branches, join):
@@ -97,6 +126,14 @@ class _Gatherer:
                 self._add(Fork(chains, Stage(self.ties.graph.nodes[join])))
             case SidePart(body, tap):
                 self._add(Side(tap, _chain(self.ties, body.parts, inside=True)))
+            case JumpPart(label):
+                if self.found and isinstance(last := self.found[-1], Mark):
+                    self.found[-1] = replace(last, goes_on=False)
+                self._add(Jump(label))
+
+    def _mark(self, name: str) -> None:
+        if name in self.ties.marked:
+            self._add(Mark(self.ties.marked[name]))
 
     def _node(self, node: Node, note: str) -> None:
         if node.layer.role not in _FOLDED_ROLES:
@@ -177,7 +214,7 @@ def _composites(chain: Chain) -> int:
     return sum(
         piece.count * _composites(piece.chain)
         if isinstance(piece, Fold)
-        else not isinstance(piece, Stage | Side)
+        else not isinstance(piece, Stage | Sign)
         for piece in chain
     )
 
@@ -222,3 +259,5 @@ def _piece_key(piece: Piece) -> Hashable:
             return "fold", count, _key(chain)
         case Side(name, chain):
             return "side", name, _key(chain)
+        case Mark() | Jump():
+            return (piece,)

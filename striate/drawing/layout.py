@@ -10,7 +10,7 @@ from striate.drawing import forks, sides
 from striate.drawing.boxes import WIRE_WIDTH, Box, row, wire
 from striate.drawing.compose import VOLUME_GAP, Composer, composer
 from striate.drawing.gather import pieces
-from striate.drawing.parts import Chain, end_of, stages, summary
+from striate.drawing.parts import Chain, any_named, end_of, stages, summary
 from striate.drawing.scene import GREY, Rect, Scene, Shape, Text, shortened, text_width
 from striate.drawing.style import INPUT, LOOKS, MERGE, Look, look, shade
 from striate.graph.nodes import Graph
@@ -110,6 +110,8 @@ def _returns(
     """The lines that lead from the end of each row to the start of the next."""
     shapes: list[Shape] = []
     for index, (line, after) in enumerate(pairwise(lines)):
+        if after.begins:
+            continue
         y, bottom = turns[index]
         right = left + line.width + _TURN - 2
         between = bottom + _ROW_GAP / 2
@@ -127,6 +129,7 @@ def _returns(
     return shapes
 
 
+_SAMPLES = {"tap": sides.sample, "name": sides.named_sample}
 _JOINS = {"add": "add", "multiply": "multiply", "concat": "join along channels"}
 _RESULTS = {"add": "sum", "multiply": "product", "concat": "concatenation"}
 
@@ -146,6 +149,7 @@ def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[
     entries = [(_legend_name(kind, joins), kind.fill, "") for kind in LOOKS if kind in used]
     entries += [(_JOINS[kind], "", kind) for kind in _JOINS if kind in joins]
     entries += [("side output", "", "tap")] if made.graph.taps else []
+    entries += [("named value", "", "name")] if any_named(trunk) else []
     shapes: list[Shape] = []
     x = _MARGIN
     for name, fill, join in entries:
@@ -156,7 +160,7 @@ def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[
         if fill:
             shapes.append(Rect(x, y, 11, 9, fill, shade(fill, -0.45), WIRE_WIDTH, 1))
         else:
-            draw = sides.sample if join == "tap" else partial(forks.sample, join)
+            draw = _SAMPLES.get(join) or partial(forks.sample, join)
             shapes += draw(x + 6, y + 4.5)
         shapes.append(Text(x + 16, y + 8, name, 8.5, colour=GREY))
         x += needed

@@ -75,6 +75,22 @@ class Side:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """The name of a value that is taken up elsewhere."""
+
+    name: str
+    goes_on: bool = True
+    """Whether the line goes on from it."""
+
+
+@dataclass(frozen=True)
+class Jump:
+    """Where a line begins at the value of that name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Fold:
     """A chain that occurs `count` times in a row."""
 
@@ -82,7 +98,9 @@ class Fold:
     count: int
 
 
-Piece = Stage | Fork | Block | Fold | Side
+Sign = Side | Mark | Jump
+"""What stands on a line without being a part of its way."""
+Piece = Stage | Fork | Block | Fold | Sign
 Chain = tuple[Piece, ...]
 
 
@@ -98,6 +116,21 @@ def stages(chain: Chain) -> Iterator[Stage]:
                 yield join
             case Block() | Fold() | Side():
                 yield from stages(piece.chain)
+
+
+def any_named(chain: Chain) -> bool:
+    """Whether a value anywhere has a name by which it is taken up elsewhere."""
+    for piece in chain:
+        match piece:
+            case Mark() | Jump():
+                return True
+            case Fork(branches):
+                if any(map(any_named, branches)):
+                    return True
+            case Block() | Fold() | Side():
+                if any_named(piece.chain):
+                    return True
+    return False
 
 
 def end_of(chain: Chain) -> Stage | None:

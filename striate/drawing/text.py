@@ -11,6 +11,8 @@ from striate.drawing.parts import (
     Chain,
     Fold,
     Fork,
+    Jump,
+    Mark,
     Piece,
     Side,
     Stage,
@@ -73,6 +75,8 @@ class _Writer:
                 return _braced(self._chain(chain), f"×{count}")
             case Side():
                 return self._side(piece)
+            case Mark() | Jump():
+                return _named(piece)
 
     def _side(self, side: Side) -> _Block:
         """A column beside the spine, down to the tap's name."""
@@ -90,8 +94,9 @@ class _Writer:
     def _fork(self, fork: Fork) -> _Block:
         """The branches of a fork, from the line that splits to the line that meets."""
         full = [branch for branch in fork.branches if branch]
-        if len(full) != 1:
-            return _side_by_side([self._column(branch) for branch in fork.branches])
+        if len(full) != 1 or isinstance(full[0][0], Jump):
+            begun = [bool(branch) and isinstance(branch[0], Jump) for branch in fork.branches]
+            return _side_by_side([self._column(branch) for branch in fork.branches], begun)
         block = self._chain(full[0])
         for _ in range(len(fork.branches) - 1):
             block = _bypassed(block)
@@ -114,6 +119,15 @@ class _Writer:
                 return _braced(self._column(chain), f"×{count}")
             case Side():
                 return self._side(piece)
+            case Mark() | Jump():
+                return _named(piece)
+
+
+def _named(piece: Mark | Jump) -> _Block:
+    """A value's name where it is given, and where a line begins with it."""
+    if isinstance(piece, Mark):
+        return _Block((f"● {piece.name}",), 0)
+    return _Block((f"○ from {piece.name}",), 0)
 
 
 def _labelled(stage: Stage) -> str:
@@ -160,7 +174,8 @@ def _lines_of(stage: Stage) -> _Block:
     return _Block(tuple(" " * (axis - len(text) // 2) + text for text in texts), axis)
 
 
-def _side_by_side(columns: Sequence[_Block]) -> _Block:
+def _side_by_side(columns: Sequence[_Block], begun: Sequence[bool]) -> _Block:
+    """Columns under a line that leads to those that are not `begun` with another value."""
     height = max(len(column.lines) for column in columns)
     lines = [""] * height
     axes = []
@@ -173,7 +188,9 @@ def _side_by_side(columns: Sequence[_Block]) -> _Block:
             lines[i] = f"{lines[i]:<{start}}{text}"
         start += column.width + _COLUMN_GAP
     axis = (axes[0] + axes[-1]) // 2
-    return _Block((_rail(axes, axis, _SPLIT), *lines, _rail(axes, axis, _MEET)), axis)
+    into = [at for at, begins in zip(axes, begun, strict=True) if not begins]
+    top = (_rail(into, axis, _SPLIT),) if into else ()
+    return _Block((*top, *lines, _rail(axes, axis, _MEET)), axis)
 
 
 _SPLIT = ("┌", "┬", "┐", "┴", "┼")
@@ -182,11 +199,19 @@ _MEET = ("└", "┴", "┘", "┬", "┼")
 
 
 def _rail(axes: Sequence[int], axis: int, signs: tuple[str, str, str, str, str]) -> str:
-    """A line across all branches."""
+    """A line across all branches and to the spine."""
     left, inner, right, spine, both = signs
-    rail = [" "] * axes[0] + ["─"] * (axes[-1] - axes[0] + 1)
+    low, high = min(axes[0], axis), max(axes[-1], axis)
+    if low == high:
+        return " " * low + "│"
+    rail = [" "] * low + ["─"] * (high - low + 1)
     for at in axes:
         rail[at] = inner
-    rail[axes[0]], rail[axes[-1]] = left, right
-    rail[axis] = both if axis in axes else spine
+    rail[low], rail[high] = left, right
+    if low < axis < high:
+        rail[axis] = both if axis in axes else spine
+    elif axis not in axes:
+        rail[axis] = {_SPLIT: "└┘", _MEET: "┌┐"}[signs][axis == high]
+    else:
+        rail[axis] = "├" if axis == low else "┤"
     return "".join(rail)

@@ -2,11 +2,24 @@
 
 from striate.graph.build import build_graph
 from striate.graph.load import find_source, load_graph
-from striate.graph.nodes import IMAGE, Graph, Leaf, Node, Parallel, Part, Repeat, Series, Side, Tap
+from striate.graph.nodes import (
+    IMAGE,
+    Graph,
+    Jump,
+    Leaf,
+    Node,
+    Parallel,
+    Part,
+    Repeat,
+    Series,
+    Side,
+    Tap,
+)
 
 __all__ = [
     "IMAGE",
     "Graph",
+    "Jump",
     "Leaf",
     "Node",
     "Parallel",

@@ -94,6 +94,15 @@ class Again:
 
 
 @dataclass(frozen=True)
+class Jump:
+    """The line goes on from what the labelled item gave. It counts as a layer."""
+
+    target: Named
+    span: Span
+    size: int = 1
+
+
+@dataclass(frozen=True)
 class Unpooling:
     """A max-unpooling with the indices of the step of that label."""
 
@@ -123,4 +132,4 @@ class Broken:
     size: int = 0
 
 
-Item = Step | Use | Run | Loop | Fork | Again | Unpooling | Side | Named | Broken
+Item = Step | Use | Run | Loop | Fork | Again | Jump | Unpooling | Side | Named | Broken

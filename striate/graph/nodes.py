@@ -98,7 +98,15 @@ class Side:
     tap: str
 
 
-Part = Leaf | Series | Parallel | Repeat | Side
+@dataclass(frozen=True)
+class Jump:
+    """`from label`: the line goes on from the value of the part of the full name `target`."""
+
+    label: str
+    target: str
+
+
+Part = Leaf | Series | Parallel | Repeat | Side | Jump
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from striate.graph.items import (
     Broken,
     Fork,
     Item,
+    Jump,
     Loop,
     Named,
     Run,
@@ -179,6 +180,9 @@ class Resolver:
                 return self._call(item, env)
             case tree.Again():
                 return self._again(item)
+            case tree.From():
+                target = self._labels.get(item.label.name)
+                return Jump(target, item.span) if target is not None else Broken()
             case tree.Unpool():
                 return self._unpool(item)
             case tree.Labelled():
@@ -204,7 +208,7 @@ class Resolver:
         inner = self._item(item.item, env)
         depth = self._deepest - self._depth
         self._deepest = max(around, self._deepest)
-        if isinstance(inner, Broken | Named | Side):
+        if isinstance(inner, Broken | Jump | Named | Side):
             return inner
         named = Named(item.label, inner, depth)
         self._labels[item.label] = named

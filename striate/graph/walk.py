@@ -10,6 +10,7 @@ from striate.graph.items import (
     Broken,
     Fork,
     Item,
+    Jump,
     Loop,
     Named,
     Run,
@@ -27,6 +28,7 @@ from striate.graph.mismatches import (
 )
 from striate.graph.naming import Scope
 from striate.graph.nodes import IMAGE, Leaf, Node, Parallel, Part, Repeat, Series, Tap
+from striate.graph.nodes import Jump as JumpPart
 from striate.graph.nodes import Side as SidePart
 from striate.graph.places import Place
 from striate.layers import MismatchError, Shape, SizeError, product
@@ -38,11 +40,13 @@ Walked = tuple[int | None, Part | None]
 
 @dataclass(frozen=True)
 class _Built:
-    """The nodes `start` up to `end` that a labelled item became, and its full name."""
+    """The nodes `start` up to `end` that a labelled item became, its full name and its value."""
 
     name: str
     start: int
     end: int
+    value: int | None
+    """The node that gives it; None where the item's path breaks off."""
 
 
 class Walk:
@@ -69,7 +73,23 @@ class Walk:
             if self.nodes:
                 message += " but those of its taps. Add what gives its own output"
             self.problems.append(Problem(message, Span(0, 0)))
+        if not self.problems:
+            self._refuse_unread()
         return Series(parts)
+
+    def _refuse_unread(self) -> None:
+        """Notes what a `from` turned away from without anything else reading it."""
+        read = {self.end, *(tap.node for tap in self.taps)}
+        read.update(i for node in self.nodes for i in node.inputs)
+        noted: set[Span] = set()
+        for i, node in enumerate(self.nodes):
+            if i not in read and node.span not in noted:
+                noted.add(node.span)
+                message = (
+                    f"nothing reads what {self._written(node.span)} gives: a from goes on from "
+                    "another value. Give it a label and a from of its own, or take it out"
+                )
+                self.problems.append(Problem(message + self.places[i], node.span))
 
     def _run(
         self, run: Run, at: int | None, scope: Scope, place: Place
@@ -101,6 +121,10 @@ class Walk:
                 return self._fork(item, at, scope, place)
             case Again():
                 return self._again(item, at, scope.labelled(item.target.label), place)
+            case Jump():
+                built = self._built.get(id(item.target))
+                jump = JumpPart(item.target.label, built.name) if built else None
+                return built.value if built else None, jump
             case Unpooling():
                 return self._unpool(item, at, scope.counted(item.layer.kind), place)
             case Side():
@@ -109,7 +133,7 @@ class Walk:
                 name = scope.labelled(item.label)
                 start = len(self.nodes)
                 walked = self._named(item.item, at, name, place)
-                self._built[id(item)] = _Built(name, start, len(self.nodes))
+                self._built[id(item)] = _Built(name, start, len(self.nodes), walked[0])
                 return walked
             case Broken():
                 return None, None

@@ -21,6 +21,7 @@ from striate.notation.tree import (
     CallItem,
     Chain,
     Expression,
+    From,
     Group,
     Item,
     Labelled,
@@ -171,6 +172,12 @@ def _read_labelled(cursor: Cursor) -> Labelled:
     if isinstance(item, Tap):
         raise cursor.failure(
             f"a tap has its own name, and no label before it: tap {label.text}",
+            cursor.since(label.start),
+        )
+    if isinstance(item, From):
+        raise cursor.failure(
+            f"from goes on from a value that has a label already, '{item.label.name}', "
+            f"and takes no other: from {item.label.name}",
             cursor.since(label.start),
         )
     return Labelled(label.text, item, cursor.since(label.start))

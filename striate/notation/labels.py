@@ -1,4 +1,4 @@
-"""Labels and what refers to them: `again stem`, `unpool p1`."""
+"""Labels and what refers to them: `again stem`, `from stem`, `unpool p1`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from striate.notation.tree import (
     Again,
     Branches,
     Chain,
+    From,
     Group,
     Item,
     Labelled,
@@ -83,7 +84,7 @@ class _Checker:
 
     def item(self, item: Item, labels: Labels) -> None:
         match item:
-            case Again(label):
+            case Again(label) | From(label):
                 self.find(label, labels)
             case Unpool(label) if self.find(label, labels):
                 self.pool(label, labels[label.name])

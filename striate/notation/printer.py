@@ -16,6 +16,7 @@ from striate.notation.tree import (
     Chain,
     Definition,
     Expression,
+    From,
     Group,
     Item,
     Labelled,
@@ -70,6 +71,8 @@ def print_item(item: Item) -> str:
             return f"({_sign(item).join(_flat(branch) for branch in branches)})"
         case Again(label):
             return f"again {label.name}"
+        case From(label):
+            return f"from {label.name}"
         case Unpool(label):
             return f"unpool {label.name}"
         case Tap(name, body):

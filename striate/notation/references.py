@@ -1,4 +1,4 @@
-"""`again label`, `unpool label`, `tap name [chain]`: items that begin with words of their own."""
+"""`again stem`, `from stem`, `unpool p1`, `tap side [chain]`: items with words of their own."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ from collections.abc import Callable
 
 from striate.notation.cursor import Cursor, Unreadable
 from striate.notation.tokens import WORD, Token
-from striate.notation.tree import Again, Chain, Name, Tap, Unpool
-from striate.notation.vocabulary import AGAIN, OUTPUT, TAP, UNPOOL
+from striate.notation.tree import Again, Chain, From, Name, Tap, Unpool
+from striate.notation.vocabulary import AGAIN, FROM, OUTPUT, TAP, UNPOOL
 
 _FORMS = {
     AGAIN: "again says what is used once more, by its label: again stem",
+    FROM: "from says which value the line goes on from, by its label: from stem",
     UNPOOL: "unpool says whose indices it takes, by the label of that pool: unpool p1",
     TAP: "tap gives a side output a name: tap aux, or tap aux [ … ] with layers of its own",
 }
 
 
-def read_reference(cursor: Cursor, read_body: Callable[[], Chain]) -> Again | Unpool | Tap:
-    """One of the three. The cursor stands at its word; `read_body` reads `[ … ]`."""
+def read_reference(cursor: Cursor, read_body: Callable[[], Chain]) -> Again | From | Unpool | Tap:
+    """One of the four. The cursor stands at its word; `read_body` reads `[ … ]`."""
     word = cursor.take()
     name = _name(cursor, word)
     if word.text == AGAIN:
         return Again(Name(name.text, name.span), cursor.since(word.start))
+    if word.text == FROM:
+        return From(Name(name.text, name.span), cursor.since(word.start))
     if word.text == UNPOOL:
         return Unpool(Name(name.text, name.span), cursor.since(word.start))
     if name.text == OUTPUT:

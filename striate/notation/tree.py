@@ -129,6 +129,14 @@ class Again:
 
 
 @dataclass(frozen=True)
+class From:
+    """`from label`: the line goes on from what that item gave, not from what stands before."""
+
+    label: Name
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Unpool:
     """`unpool label`: values put back where the max pool of that label found them."""
 
@@ -154,7 +162,7 @@ class Labelled:
     span: Span = field(compare=False)
 
 
-Item = LayerItem | CallItem | Group | Branches | Again | Unpool | Tap | Labelled
+Item = LayerItem | CallItem | Group | Branches | Again | From | Unpool | Tap | Labelled
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ WIDTH = Setting("width", "int", "the W of input CxHxW")
 
 LAYER_WORDS = frozenset(WORDS)
 
-AGAIN, UNPOOL, TAP = "again", "unpool", "tap"
-REFERENCES = frozenset((AGAIN, UNPOOL, TAP))
+AGAIN, FROM, UNPOOL, TAP = "again", "from", "unpool", "tap"
+REFERENCES = frozenset((AGAIN, FROM, UNPOOL, TAP))
 """Words that begin an item and are followed by a name."""
 OUTPUT = "output"
 """What the network's own output is called beside its taps."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import MISSING, fields
 
-from striate.graph import IMAGE
 from striate.layers import Layer, Value
 from striate.layers.pointwise import Identity
 from striate.notation import print_network
@@ -14,6 +13,7 @@ from striate.notation.tree import (
     Argument,
     Branches,
     Chain,
+    From,
     Group,
     Input,
     Item,
@@ -57,15 +57,19 @@ class _Writer:
         return Chain(tuple(folded(items)) or (item_of(Identity()),), NOWHERE)
 
     def _item(self, placed: Placed) -> Item:
-        item: LayerItem | Branches | Again
+        item: LayerItem | Branches | Again | Group
+        if placed.origin:
+            return From(Name(placed.origin, NOWHERE), NOWHERE)
         if placed.again:
-            return Again(Name(placed.again, NOWHERE), NOWHERE)
-        if placed.join:
+            item = Again(Name(placed.again, NOWHERE), NOWHERE)
+        elif placed.group:
+            item = Group(self.chain(placed.group), None, NOWHERE)
+        elif placed.join:
             branches = tuple(self.chain(branch) for branch in placed.branches)
             item = Branches(placed.join, branches, NOWHERE)
         else:
-            assert placed.step != IMAGE
-            item = item_of(self.network.steps[placed.step].layer)
+            layer = self.network.steps[placed.step].layer if placed.step >= 0 else Identity()
+            item = item_of(layer)
         return Labelled(placed.label, item, NOWHERE) if placed.label else item
 
 
@@ -113,10 +117,16 @@ def folded(items: Sequence[Item]) -> list[Item]:
         while not _leads(items[at]) and _repetition(items, at + 1, period)[0] == saved:
             found.append(items[at])
             at += 1
-        body = Chain(tuple(folded(items[at : at + period])), NOWHERE)
-        found.append(Group(body, Number(count, NOWHERE), NOWHERE))
+        found.append(Group(_body(items[at : at + period]), Number(count, NOWHERE), NOWHERE))
         at += period * count
     return found
+
+
+def _body(items: Sequence[Item]) -> Chain:
+    match items:
+        case [Group(body, None)]:
+            return body
+    return Chain(tuple(folded(items)), NOWHERE)
 
 
 def _leads(item: Item) -> bool:
@@ -138,6 +148,8 @@ def _repetition(items: Sequence[Item], at: int, period: int) -> tuple[int, int, 
 
 def _chains(item: Item) -> tuple[Chain, ...]:
     match item:
+        case Labelled(_, inner):
+            return _chains(inner)
         case Group(body, _):
             return (body,)
         case Branches(_, branches):
@@ -145,11 +157,23 @@ def _chains(item: Item) -> tuple[Chain, ...]:
     return ()
 
 
-def _plain(item: Item) -> bool:
-    """Whether an item can be written once for several: without names that are used elsewhere."""
+def _plain(item: Item, labels: frozenset[str] = frozenset()) -> bool:
+    """Whether an item can be written once for several: without names that are used elsewhere.
+
+    `labels` are those that it may refer to. What is labelled in brackets is seen there alone.
+    """
     if isinstance(item, Labelled | Again | Tap):
         return False
-    return all(_plain(inner) for chain in _chains(item) for inner in chain.items)
+    if isinstance(item, From):
+        return item.label.name in labels
+    for chain in _chains(item):
+        seen = labels
+        for inner in chain.items:
+            if not _plain(inner.item if isinstance(inner, Labelled) else inner, seen):
+                return False
+            if isinstance(inner, Labelled):
+                seen |= {inner.label}
+    return True
 
 
 def _size(item: Item) -> int:

@@ -1,7 +1,7 @@
 import pytest
 
 from striate.drawing.gather import pieces
-from striate.drawing.parts import Block, Fold, Fork, Side, Stage
+from striate.drawing.parts import Block, Fold, Fork, Jump, Mark, Side, Stage
 from striate.graph import load_graph
 
 
@@ -18,6 +18,10 @@ def _show(piece):
             return f"/{name}: {_chain(chain)}/"
         case Fold(chain, count):
             return f"[{_chain(chain)}]×{count}"
+        case Mark(name, goes_on):
+            return f"@{name}" + ("" if goes_on else ".")
+        case Jump(name):
+            return f"<{name}"
 
 
 def _chain(chain):
@@ -145,6 +149,19 @@ def test_resnet50_is_a_projection_and_then_equal_blocks_in_each_stage():
         (
             "e: [conv3-8 -> conv1-8] -> again e -> again e",
             "e={CONV3-8 CONV1-8} [again e={CONV3-8 CONV1-8}]×2",
+        ),
+        (
+            "a: conv3-8 -> relu -> (conv1-8 + from a)",
+            "CONV3-8 @a RELU (CONV1-8 | <a) ADD",
+        ),
+        (
+            "a: id -> b: [conv3-8 -> relu] -> from a -> (conv3-8 + from b)",
+            "@a CONV3-8·relu @b. <a (CONV3-8 | <b) ADD",
+        ),
+        ("[a: relu -> conv3-8 -> (from a + id)]*3", "[RELU @a CONV3-8 (<a | id) ADD]×3"),
+        (
+            "a: relu -> e: conv1-8 -> again e -> (from a | from e | id)",
+            "RELU @a CONV1-8<weights e> @e CONV1-8<weights e> (<a | <e | id) CONCAT",
         ),
         ("e: [conv3-8]*2 -> (again e | id)", "e={[CONV3-8]×2} (again e={[CONV3-8]×2} | id) CONCAT"),
     ],

@@ -31,6 +31,10 @@ NETWORKS = {
     "siamese": "tower = [conv3-8 -> bn -> relu -> conv3-16 -> relu]\n"
     "input 1x32x32 -> (t: tower -> pool2 | avgpool2 -> again t) -> s: conv1-32 -> relu -> again s "
     "-> gap -> fc-2",
+    "crossing": "unit(c) = (conv3-c nobias -> bn -> relu -> conv3-c nobias -> bn + id) -> relu\n"
+    "input 3x32x32 -> conv3-16 -> relu -> a: unit(16) -> conv3-32/2 -> relu -> b: unit(32) -> "
+    "(conv1-16 -> upsample2 + from a) -> relu -> c: unit(16) -> from b -> unit(32) -> "
+    "(upsample2 | from c) -> gap -> fc-10",
     "unet": "input 1x64x64 -> [conv3-16 -> relu]*2 -> (pool2 -> [conv3-32 -> relu]*2 -> "
     "(pool2 -> [conv3-64 -> relu]*2 -> tconv2-32/2 | id) -> [conv3-32 -> relu]*2 -> "
     "tconv2-16/2 | id) -> [conv3-16 -> relu]*2 -> conv1-2",

@@ -41,6 +41,11 @@ ODD = {
     "s: conv3-8 -> (again s -> bn + id) -> (s: [conv1-8 -> relu -> conv3-8] + again s) -> fc-3",
     "a pool and its unpools": "input 8x17x16 -> p: pool2 -> (unpool p | conv3-8 -> unpool p) -> "
     "q: pool3/2 -> relu -> unpool q -> fc-3",
+    "named values": f"input 8x16x16 -> a: id -> conv3-8 -> b: relu -> from a -> c: {BLOCK} -> "
+    "(from b | from c | id) -> [d: conv3-8 -> relu -> (id + from d -> conv1-8)]*3 -> (from a + "
+    "from b + id)",
+    "named values between cards": f"input 8x16x16 -> a: {BLOCK} -> b: {BLOCK} -> (id + from a) -> "
+    f"c: {BLOCK} -> from b -> pool2 -> {BLOCK} -> (upsample2 | from c) -> fc-3",
     "gates": "input 8x16x16 -> (id * gap -> conv1-8 -> sigmoid) -> (conv3-8 * gmp) -> (id * id) "
     "-> (conv3-8 * conv1-8 * id) -> fc-3",
     "long names": f"input 8x16x16 -> conv3-8 -> tap {'a' * 60} -> {'p' * 60}: pool2 -> unpool "

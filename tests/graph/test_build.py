@@ -150,6 +150,39 @@ def test_again_gives_layers_of_their_own_with_the_weights_of_the_first() -> None
     ]
 
 
+def test_from_goes_on_from_the_labelled_value() -> None:
+    graph = graph_of(
+        "d(c) = x: [conv3-c -> relu] -> conv1-c -> (id + from x)\n"
+        "input 4x8x8 -> a: [d(4)]*2 -> pool2 -> b: conv1-6 -> from a -> (pool2 | from b) -> fc-3"
+    )
+    assert [(node.name, node.inputs) for node in graph] == [
+        *(("a.1.x.conv1", (IMAGE,)), ("a.1.x.relu1", (0,)), ("a.1.conv1", (1,))),
+        *(("a.1.id1", (2,)), ("a.1.add1", (3, 1))),
+        *(("a.2.x.conv1", (4,)), ("a.2.x.relu1", (5,)), ("a.2.conv1", (6,))),
+        *(("a.2.id1", (7,)), ("a.2.add1", (8, 6))),
+        *(("pool1", (9,)), ("b", (10,)), ("pool2", (9,)), ("concat1", (12, 11)), ("fc1", (13,))),
+    ]
+    assert graph.output == (3,)
+
+
+def test_from_takes_the_value_of_its_own_round_and_repetition() -> None:
+    graph = graph_of(
+        "input 4x8x8 -> [a: relu -> tanh -> (id + from a)]*2 "
+        "-> e: [b: gelu -> (relu | from b) -> conv1-4] -> again e -> (from e + id)"
+    )
+    joins = [node for node in graph if node.layer.role == "merge"]
+    assert [
+        (node.name, graph.nodes[node.inputs[-2]].name, graph.nodes[node.inputs[-1]].name)
+        for node in joins
+    ] == [
+        ("add1", "id1", "a"),
+        ("add2", "id2", "a_2"),
+        ("e.concat1", "e.relu1", "e.b"),
+        ("e_2.concat1", "e_2.relu1", "e_2.b"),
+        ("add3", "e.conv1", "id3"),
+    ]
+
+
 def test_each_round_and_each_use_shares_its_own_weights() -> None:
     graph = graph_of("d = x: conv1-4 -> again x\ninput 4x8x8 -> [d]*2 -> [y: conv1-4 -> again y]*2")
     assert [(node.name, node.weights) for node in graph] == [

@@ -19,6 +19,7 @@ from striate.notation import (
     Branches,
     CallItem,
     Chain,
+    From,
     Group,
     Input,
     Labelled,
@@ -178,6 +179,8 @@ def test_a_star_is_a_sign_where_an_item_follows(text: str, counts: list[object])
         "p: pool2 -> [p: pool2 -> unpool p] -> unpool p",
         "p: pool2 -> q: again p -> unpool q",
         "d = [a: relu -> again a]\na: d -> again a",
+        "a: conv3-8 -> [relu -> (from a | [from a]*2)] -> from a",
+        "d = [a: relu -> (id + from a)]\na: d -> tap t [from a -> gap] -> from: relu -> from from",
         "again: conv3-8 -> tap: relu -> again tap -> tap unpool [x: gap] -> again again",
     ],
 )
@@ -186,11 +189,12 @@ def test_a_reference_sees_labels_before_it_and_around_it(text: str) -> None:
 
 
 def test_references_and_taps_give_their_nodes() -> None:
-    a, again, p, unpool, bare, tap = parse(
-        "a: relu -> again a -> p: pool2 -> unpool p -> tap s -> tap t [gap]"
+    a, again, p, unpool, bare, tap, jump = parse(
+        "a: relu -> again a -> p: pool2 -> unpool p -> tap s -> tap t [gap] -> from a"
     ).chain.items
-    assert (again, unpool) == (
+    assert (again, jump, unpool) == (
         Again(Name("a", NOWHERE), NOWHERE),
+        From(Name("a", NOWHERE), NOWHERE),
         Unpool(Name("p", NOWHERE), NOWHERE),
     )
     assert (bare, tap) == (

@@ -22,6 +22,7 @@ from striate.notation import (
     Chain,
     Definition,
     Expression,
+    From,
     Group,
     Input,
     Item,
@@ -184,7 +185,8 @@ def refer(draw: st.DrawFn, chain: Chain, labels: ChainMap[str, bool]) -> Chain:
     for item in chain.items:
         if labels and draw(st.booleans()):
             label = draw(st.sampled_from(sorted(labels)))
-            kind = Unpool if labels[label] and draw(st.booleans()) else Again
+            kinds = (Again, From, Unpool) if labels[label] else (Again, From)
+            kind = draw(st.sampled_from(kinds))
             found.append(kind(Name(label, NOWHERE), NOWHERE))
         inner = item.item if isinstance(item, Labelled) else item
         inside = labels.new_child()
@@ -278,6 +280,7 @@ def test_the_example_of_each_kind_is_canonical(kind: type[Layer]) -> None:
             "p: pool2 -> unpool p -> q: again p -> again q",
         ),
         ("tap A[ gap\nfc-10 ],tap b\nfc-10", "tap a [gap -> fc-10] -> tap b -> fc-10"),
+        ("A:RELU,(FROM a|from\ta)", "a: relu -> (from a | from a)"),
         ("a(b)=conv3-b\nl: a(2*3)", "a(b) = conv3-b\n\nl: a(2*3)"),
         ("[conv3-64d ]".replace("d", ""), "[conv3-64]"),
     ],
