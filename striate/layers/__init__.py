@@ -53,7 +53,7 @@ from striate.layers.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
-from striate.layers.scaling import Scale
+from striate.layers.scaling import Scale, Times
 from striate.layers.shuffling import Shuffle
 from striate.layers.slicing import Slice
 from striate.layers.stochastic_depth import DropPath
@@ -97,6 +97,7 @@ KINDS: tuple[type[Layer], ...] = (
     GroupNorm,
     LocalResponseNorm,
     Scale,
+    Times,
     ReLU,
     ReLU6,
     LeakyReLU,

@@ -1,8 +1,9 @@
-"""A learned factor for each channel."""
+"""Factors: a learned one for each channel, a fixed one for all values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from striate.layers.base import Layer, Role, Setting, Shape
@@ -36,3 +37,30 @@ class Scale(Layer):
         from striate.layers.computed import ChannelScale
 
         return ChannelScale(inputs[0][0], self.start)
+
+
+@dataclass(frozen=True)
+class Times(Layer):
+    """Every value times a number.
+
+    Before a sum: the branch of Inception-ResNet times 0.17 (Szegedy et al. 2016, arXiv 1602.07261,
+    section 3.3); with −1, a difference. Takes volumes and vectors.
+    """
+
+    factor: float
+
+    words: ClassVar[tuple[str, ...]] = ("times",)
+    number: ClassVar[str] = "factor"
+    role: ClassVar[Role] = "activation"
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("factor", "float", "the number", required=True, minimum=-(2**31)),
+    )
+    example: ClassVar[str] = "times0.17"
+    summary: ClassVar[str] = "every value times a number"
+
+    def module(self, inputs: tuple[Shape, ...]) -> nn.Module:
+        import torch
+
+        from striate.layers.computed import Computed
+
+        return Computed(partial(torch.mul, other=self.factor))

@@ -35,7 +35,7 @@ PASSES = {
 says why, family by family."""
 KINDS = {
     **dict.fromkeys(("relu", "relu6", "leakyrelu", "hardswish", "hardsigmoid"), "copy"),
-    **dict.fromkeys(("gap", "gmp", "upsample", "shuffle", "pad"), "copy"),
+    **dict.fromkeys(("gap", "gmp", "upsample", "shuffle", "pad", "times"), "copy"),
     **dict.fromkeys(("add", "concat"), "sum"),
     **dict.fromkeys(("multiply", "droppath", "scale"), "gate"),
     **dict.fromkeys(("id", "flatten"), "view"),

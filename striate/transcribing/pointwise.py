@@ -20,7 +20,7 @@ from striate.layers.pointwise import (
     Softmax,
     Tanh,
 )
-from striate.layers.scaling import Scale
+from striate.layers.scaling import Scale, Times
 from striate.layers.stochastic_depth import DropPath
 from striate.tracing.record import Operation
 from striate.transcribing.layouts import CHANNELS, REPEATED, Axis, Layout, whole
@@ -88,13 +88,15 @@ def dropout(reader: Reader, operation: Operation, given: dict[str, Any]) -> None
 
 
 def add(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
-    """A sum of two volumes of one shape."""
+    """A sum or a difference of two volumes of one shape."""
     if isinstance(given["other"], int | float) and given["other"] == 0:
         reader.put(operation.result, reader.value(operation, given["self"]))
         return
-    if given["alpha"] != 1:
-        raise reader.unwritten(operation, f"adds {given['alpha']} times a volume")
     one, other = (reader.value(operation, given[name]) for name in ("self", "other"))
+    factor = given["alpha"] * (-1 if operation.name.startswith("sub") else 1)
+    if factor != 1:
+        step = reader.add(operation, Times(factor), (other.step,), reader.output(other.step))
+        other = Value(step, other.layout)
     layout, steps = _met(reader, operation, one, other)
     shape = reader.output(steps[0])
     if reader.output(steps[1]) != shape:
@@ -102,13 +104,23 @@ def add(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
     reader.give_step(operation, reader.add(operation, Add(), steps, shape), layout)
 
 
+def divide(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
+    """By a number."""
+    value, number = reader.value(operation, given["self"]), given["other"]
+    if not isinstance(number, int | float) or not number:
+        raise reader.unwritten(operation, "divides by more than a number")
+    reader.give(operation, Times(1 / number), value, value.layout)
+
+
 def multiply(reader: Reader, operation: Operation, given: dict[str, Any]) -> None:
-    """A product with another volume, with a gate, with learned factors, or with dropout's mask."""
+    """A product with a number, a volume, a gate, learned factors, or dropout's mask."""
     one, other = given["self"], given["other"]
     if id(one) in reader.noise or id(one) in reader.learned:
         one, other = other, one
     value = reader.value(operation, one)
-    if noise := reader.noise.get(id(other)):
+    if isinstance(other, int | float):
+        reader.give(operation, Times(other), value, value.layout)
+    elif noise := reader.noise.get(id(other)):
         _masked(reader, operation, value, noise, tuple(other.shape), tuple(one.shape))
     elif id(other) in reader.learned:
         _scaled(reader, operation, value, other)

@@ -48,7 +48,8 @@ OPERATIONS: Mapping[str, Handler] = {
     "gelu": pointwise.activation,
     "_softmax": pointwise.softmax,
     "native_dropout": pointwise.dropout,
-    **dict.fromkeys(("add", "add_"), pointwise.add),
+    **dict.fromkeys(("add", "add_", "sub", "sub_"), pointwise.add),
+    **dict.fromkeys(("div", "div_"), pointwise.divide),
     **dict.fromkeys(("mul", "mul_"), pointwise.multiply),
 }
 

@@ -20,6 +20,7 @@ from striate.notation.tree import (
     Labelled,
     LayerItem,
     Name,
+    Negative,
     Network,
     Number,
     Size,
@@ -87,13 +88,14 @@ def item_of(layer: Layer) -> LayerItem:
     return LayerItem(kind, tuple(arguments), NOWHERE)
 
 
-def _value(value: Value) -> Number | Size | Word:
+def _value(value: Value) -> Number | Negative | Size | Word:
     if isinstance(value, bool):
         return Word(str(value).lower(), NOWHERE)
     if isinstance(value, str):
         return Word(value, NOWHERE)
     if isinstance(value, int | float):
-        return Number(value, NOWHERE)
+        size = Number(int(abs(value)) if value == int(value) else abs(value), NOWHERE)
+        return Negative(size, NOWHERE) if value < 0 else size
     rows, columns = value
     if rows == columns:
         return Number(rows, NOWHERE)

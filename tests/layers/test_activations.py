@@ -17,6 +17,8 @@ FORMULAS: dict[str, Callable[[Tensor], Tensor]] = {
     "leakyrelu": lambda x: torch.where(x > 0, x, 0.01 * x),
     "elu": lambda x: torch.where(x > 0, x, x.exp() - 1),
     "elu(alpha=0.5)": lambda x: torch.where(x > 0, x, 0.5 * (x.exp() - 1)),
+    "times0.17": lambda x: 0.17 * x,
+    "times{-1}": lambda x: -x,
     "gelu": lambda x: x * (1 + torch.erf(x / 2**0.5)) / 2,
     "silu": lambda x: x / (1 + (-x).exp()),
     "hardswish": lambda x: x * (x + 3).clip(0, 6) / 6,

@@ -98,9 +98,9 @@ def expressions(scope: Scope, depth: int = 2) -> st.SearchStrategy[Expression]:
 @cache
 def values(setting: Setting, scope: Scope) -> st.SearchStrategy[Expression | Size | Word]:
     """Any value of a setting: a number within its limits, or what is evaluated later."""
-    highest = min(setting.maximum, 10_000)
-    whole = st.integers(int(setting.minimum), int(highest)).map(lambda n: Number(n, NOWHERE))
-    fraction = st.floats(setting.minimum, highest).map(lambda n: Number(n, NOWHERE))
+    lowest, highest = max(setting.minimum, 0), min(setting.maximum, 10_000)
+    whole = st.integers(int(lowest), int(highest)).map(lambda n: Number(n, NOWHERE))
+    fraction = st.floats(lowest, highest).map(lambda n: Number(n, NOWHERE))
     later = calculations(scope)
     size = st.builds(Size, whole | later, whole | later, st.just(NOWHERE))
     match setting.type:

@@ -130,6 +130,10 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int, str]] = {
     "pad": (lambda x: F.pad(x, (1, 2, 0, 1)), 6, "pad0x1 a1x2"),
     "widen": (lambda x: F.pad(x, (0, 0, 0, 0, 0, 2)), 8, "widen-8"),
     "sum": (lambda x: x + F.relu(x), 6, "(id + relu)"),
+    "a number times": (lambda x: 0.17 * x, 6, "times0.17"),
+    "divided in place": (lambda x: F.relu(x).div_(-2), 6, "relu -> times{-0.5}"),
+    "difference": (lambda x: F.relu(x) - x, 6, "(relu + times{-1})"),
+    "weighted sum": (lambda x: torch.add(F.relu(x), x, alpha=3), 6, "(relu + times3)"),
     "sum in place": (lambda x: F.relu(x).add_(x), 6, "(relu + id)"),
     "sum of three": (lambda x: x + F.relu(x) + F.tanh(x), 6, "(id + relu + tanh)"),
     "gate": (lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(), 6, "(id * gap -> sigmoid)"),
@@ -148,7 +152,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int, str]] = {
         6,
         "(id * gap -> sigmoid)",
     ),
-    "lrn": (lambda x: F.local_response_norm(x, 5, 1e-3), 6, "lrn5(alpha=0.0002, k=1.0)"),
+    "lrn": (lambda x: F.local_response_norm(x, 5, 1e-3), 6, "lrn5(alpha=0.0002, k=1)"),
     "nothing": (lambda x: F.dropout(x + 0, 0.5, False).detach().contiguous(), 6, ""),
     "joined in joined": (
         lambda x: torch.cat([torch.cat([x, F.relu(x)], 1), F.tanh(x)], 1),
@@ -373,7 +377,7 @@ def refusal(model: nn.Module, input: tuple[int, ...] = (3, 8, 8)) -> str:
 
 REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "unknown": (lambda x: x.cumsum(1), "its own forward calls cumsum, for which it has no word"),
-    "number": (lambda x: x * 2, "its own forward calls mul with the number 2"),
+    "number": (lambda x: x + 2, "its own forward calls add with the number 2"),
     "constant": (
         lambda x: x + torch.ones(8, 8),
         "its own forward calls add with a constant tensor",
@@ -415,6 +419,7 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
         lambda x: F.dropout2d(x, 0.5),
         "its own forward drops parts of the shape 2×6×1×1",
     ),
+    "quotient": (lambda x: x / x.exp(), "its own forward calls exp"),
     "cut across": (
         lambda x: x[..., :6].reshape(-1, 6, 6, 8),
         "its own forward cuts its axes across, into 2×6×6×8",

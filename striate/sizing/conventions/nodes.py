@@ -22,6 +22,7 @@ MODULES: dict[str, tuple[tuple[str, ...], str]] = {
     "ln": (("LayerNorm2d", "LayerNorm"), "layer_norm"),
     "gn": (("GroupNorm",), "group_norm"),
     "scale": (("ChannelScale",), "mul"),
+    "times": (("Computed",), "mul"),
     "lrn": (("LocalResponseNorm",), "local_response_norm"),
     "relu": (("ReLU",), "relu"),
     "leakyrelu": (("LeakyReLU",), "leaky_relu"),
