@@ -23,6 +23,7 @@ from striate.modules.saved import Kept
 from striate.sizing.memory import StepSettings
 from striate.tracing.copying import settled, without_memory
 from striate.tracing.inputs import Inputs, arguments
+from striate.tracing.quick import quickly
 from striate.tracing.record import (
     Call,
     Failure,
@@ -206,7 +207,9 @@ class _Operations(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        result = quickly(func, args, kwargs or {})
+        if result is None:
+            result = func(*args, **(kwargs or {}))
         if tensors(result):
             read = tensors((args, kwargs))
             learns = frozenset(id(each) for each in read if each.requires_grad)

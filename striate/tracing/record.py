@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch._ops import OpOverload
@@ -115,6 +115,12 @@ class Record:
 
 def tensors(value: object) -> list[Tensor]:
     """The tensors in the arguments or the result of an operation or a module."""
+    if isinstance(value, Tensor):
+        return [value]
+    if type(value) in (tuple, list):
+        return [leaf for each in cast(tuple[object], value) for leaf in tensors(each)]
+    if value is None or type(value) in (int, float, bool, str):
+        return []
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
 
 
