@@ -24,6 +24,7 @@ from striate.training.rates import Rates
 from striate.training.resuming import go_on
 from striate.training.run import Run, finish
 from striate.training.starting import weights_from
+from striate.training.team import join
 from striate.training.testing import TestResult, test_part
 from striate.training.train import Outcome, fit
 
@@ -193,13 +194,16 @@ def _finished(outcome: Outcome, device: str) -> TrainResult:
 
 
 def _tested_and_shown(outcome: Outcome, device: str) -> TrainResult:
-    """Test a training once, write the record of it and the report."""
-    run, part = outcome.run, outcome.data.test
+    """Test a training once, write the record of it and the report, where this process does."""
+    run, part, leads = outcome.run, outcome.data.test, join().leads
     trained = run.load_network()
     result = found = None
     if len(part):
         words = f"the held-out test pictures of {run.record.data}"
         result, found = test_part(run, trained, part, data=words, device=device)
+    if not leads:
+        return TrainResult(run, result, outcome.trained.interrupted)
+    if result is not None:
         text = json.dumps(result.to_json(), indent=2, ensure_ascii=False)
         write_whole(run.folder / TEST, text + "\n")
         record = finish(run.folder, run.record, {"test_accuracy": result.accuracy})

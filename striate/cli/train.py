@@ -252,6 +252,16 @@ def _ensemble(
 
 
 def _tell(context: click.Context, result: TrainResult, *, as_json: bool) -> NoReturn:
+    """Say what came of it; no process ends before the leader has, since torchrun then ends it."""
+    from striate.training.team import join
+
+    if join().leads:
+        _say(result, as_json=as_json)
+    join().meet()
+    context.exit(INTERRUPTED if result.interrupted else DONE)
+
+
+def _say(result: TrainResult, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=1))
     elif result.test is not None:
@@ -268,4 +278,3 @@ def _tell(context: click.Context, result: TrainResult, *, as_json: bool) -> NoRe
             err=True,
         )
     click.echo(f"report: {folder / 'report.html'}", err=True)
-    context.exit(INTERRUPTED if result.interrupted else DONE)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from striate.training.settings import Settings
+from striate.training.team import ALONE, Team
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,22 @@ class Batch:
     share: float = 1.0
     """The share of the own labels."""
 
+    def cut(self, share: slice) -> Batch:
+        """Some of its pictures."""
+        return replace(
+            self,
+            pictures=self.pictures[share],
+            labels=self.labels[share],
+            places=self.places[share],
+            others=self.others[share],
+        )
+
     def parts(self, count: int) -> list[Batch]:
         """So many parts, one after the other."""
         if count == 1:
             return [self]
         whole = (self.pictures, self.labels, self.places, self.others)
-        cut = zip(*(each.chunk(count) for each in whole), strict=True)
+        cut = zip(*(each.tensor_split(count) for each in whole), strict=True)
         return [
             replace(self, pictures=pictures, labels=labels, places=places, others=others)
             for pictures, labels, places, others in cut
@@ -48,25 +59,38 @@ class Batches:
 
     `images` is uint8 N×H×W×C and `labels` int64 N. The labels and `generator` are on the device
     that trains, where the batches come to be; pictures that are too many for it may lie elsewhere.
-    Every epoch visits every picture once, but for a last batch that is not full. Every random
+    Every epoch visits every picture once, but for a last batch that is not full. Of each batch the
+    share of one process of the `team` is given; all together are the batch that one alone would
+    get. Every random
     choice comes from `generator`, so that its state, `epoch`, `position`, `order` and `mirrored`
     say all that decides the batches to come.
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, settings: Settings, generator: torch.Generator
+        self,
+        images: Tensor,
+        labels: Tensor,
+        settings: Settings,
+        generator: torch.Generator,
+        team: Team = ALONE,
     ) -> None:
         self.images, self.labels, self.settings = images, labels, settings
         self.generator, self.device = generator, generator.device
         self.size = min(settings.batch, len(labels))
+        self._mixes = settings.mixup > 0 or settings.cutmix > 0
+        self._share = team.share(self.size)
+        self._drawn = slice(None) if self._mixes else self._share
+        """The pictures of a batch that are augmented here: all, where they are mixed."""
         self.steps_per_epoch = len(labels) // self.size
         height, width = images.shape[1:3]
         self.reach = (round(settings.shift * height), round(settings.shift * width))
-        self.mirrored = self._random(len(labels)) < 0.5
+        self.mirrored = self._uniform(len(labels)) < 0.5
         self.order = self._shuffled()
         self.epoch = 0
         self.position = 0
         """Batches that this epoch has given."""
+        self.chosen = self.order[:0]
+        """Where the pictures of the last batch stand, those of all processes."""
         self._pixels = images.reshape(-1, images.shape[3])
         if settings.cutout:
             self._mean = mean_colour(self._pixels).to(self.device)
@@ -81,9 +105,10 @@ class Batches:
             self.epoch, self.position = self.epoch + 1, 0
         chosen = self.order[self.position * self.size : (self.position + 1) * self.size]
         self.position += 1
+        self.chosen, chosen = chosen, chosen[self._drawn]
         pictures, labels = self._augment(chosen, self.epoch), self.labels[chosen]
-        if self.settings.mixup or self.settings.cutmix:
-            return self._mixed(pictures, labels, chosen)
+        if self._mixes:
+            return self._mixed(pictures, labels, chosen).cut(self._share)
         return Batch(pictures, labels, chosen, labels)
 
     def _mixed(self, pictures: Tensor, labels: Tensor, places: Tensor) -> Batch:
@@ -91,7 +116,7 @@ class Batches:
         or by CutMix (Yun et al. 2019, arXiv 1905.04899, algorithm A1)."""
         settings = self.settings
         both = settings.mixup > 0 and settings.cutmix > 0
-        mixes = bool(self._random(1) < 0.5) if both else settings.mixup > 0
+        mixes = bool(self._uniform(1) < 0.5) if both else settings.mixup > 0
         share = self._beta(settings.mixup if mixes else settings.cutmix)
         other = torch.randperm(len(labels), generator=self.generator, device=self.device)
         if mixes:
@@ -108,7 +133,8 @@ class Batches:
 
     def _span(self, size: int, share: float) -> tuple[int, int]:
         """A stretch of that share of a line, cut at the line's ends."""
-        middle, half = int(self._whole(size, 1)), round(share * size) / 2
+        middle = int(torch.randint(size, (1,), generator=self.generator, device=self.device))
+        half = round(share * size) / 2
         return max(0, math.ceil(middle - half)), min(size, math.ceil(middle + half))
 
     def _beta(self, alpha: float) -> float:
@@ -161,22 +187,22 @@ class Batches:
     def _moved(self, size: int, reach: int, chosen: Tensor) -> Tensor:
         """For each picture the positions that its line of `size` pixels is read from."""
         line = torch.arange(size, device=self.device).expand(len(chosen), size)
-        return line + self._whole(2 * reach + 1, len(chosen))[:, None] - reach if reach else line
+        return line + self._whole(2 * reach + 1)[:, None] - reach if reach else line
 
     def _turned(self, batch: Tensor) -> Tensor:
         """Each picture turned, scaled and shifted by its own amounts, in one sampling."""
-        count, height, width, _ = batch.shape
+        _, height, width, _ = batch.shape
         settings = self.settings
-        angle = self._within(math.radians(settings.rotate), count)
-        scale = 1 + self._within(settings.zoom, count)
+        angle = self._within(math.radians(settings.rotate))
+        scale = 1 + self._within(settings.zoom)
         cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
         ratio = height / width
-        across, down = (self._within(2 * settings.shift, count) for _ in range(2))
+        across, down = (self._within(2 * settings.shift) for _ in range(2))
         wide = high = torch.ones_like(cos)
         if settings.crop:
-            wide, high = self._cut(count)
-            across = across + self._within(1, count) * (1 - wide)
-            down = down + self._within(1, count) * (1 - high)
+            wide, high = self._cut()
+            across = across + self._within(1) * (1 - wide)
+            down = down + self._within(1) * (1 - high)
         grid_of = torch.stack(
             [
                 torch.stack([cos * wide, -sin * ratio * high, across], 1),
@@ -192,20 +218,21 @@ class Batches:
         )
         return sampled.permute(0, 2, 3, 1)
 
-    def _cut(self, count: int) -> tuple[Tensor, Tensor]:
+    def _cut(self) -> tuple[Tensor, Tensor]:
         """Shares of the width and of the height: of an area and at sides drawn evenly.
 
         Szegedy et al. 2014, arXiv 1409.4842, section 6; sides are even in their logarithm.
         """
-        area = 1 - self._random(count) * (1 - self.settings.crop)
-        sides = torch.exp(self._within(math.log(4 / 3), count))
+        area = 1 - self._random() * (1 - self.settings.crop)
+        sides = torch.exp(self._within(math.log(4 / 3)))
         wide, high = (area * sides).sqrt(), (area / sides).sqrt()
         return wide.clamp(max=1.0), high.clamp(max=1.0)
 
     def _lit(self, batch: Tensor) -> Tensor:
         """Every picture's colours moved along the components of all (Krizhevsky et al. 2012,
         section 4.1)."""
-        amounts = torch.randn(len(batch), 3, generator=self.generator, device=self.device)
+        amounts = torch.randn(self.size, 3, generator=self.generator, device=self.device)
+        amounts = amounts[self._drawn]
         moved = (amounts * self.settings.lighting) @ self._components
         return (batch.float() + moved[:, None, None]).clamp_(0, 255)
 
@@ -214,10 +241,10 @@ class Batches:
 
         Its centre lies anywhere on the picture, so that a part of it may lie outside.
         """
-        count, height, width, _ = batch.shape
+        _, height, width, _ = batch.shape
         side = round(self.settings.cutout * min(height, width))
         rows, columns = (
-            torch.arange(size, device=self.device) - self._whole(size, count)[:, None] + side // 2
+            torch.arange(size, device=self.device) - self._whole(size)[:, None] + side // 2
             for size in (height, width)
         )
         hidden = _inside(rows, side)[:, :, None] & _inside(columns, side)[:, None]
@@ -226,24 +253,27 @@ class Batches:
     def _coloured(self, batch: Tensor) -> Tensor:
         """Brightness, contrast and saturation changed by a factor of each picture's own."""
         pictures = batch.float()
-        count = len(pictures)
-        strength = self.settings.colour
         brightness, contrast, saturation = (
-            (1 + self._within(strength, count))[:, None, None, None] for _ in range(3)
+            (1 + self._within(self.settings.colour))[:, None, None, None] for _ in range(3)
         )
         grey = pictures.mean(3, keepdim=True)
         pictures = grey + (pictures - grey) * saturation
         mean = grey.mean((1, 2), keepdim=True)
         return ((pictures - mean) * contrast + mean * brightness).clamp_(0, 255)
 
-    def _random(self, count: int) -> Tensor:
+    def _uniform(self, count: int) -> Tensor:
         return torch.rand(count, generator=self.generator, device=self.device)
 
-    def _within(self, limit: float, count: int) -> Tensor:
-        return (self._random(count) * 2 - 1) * limit
+    def _random(self) -> Tensor:
+        """For each picture that is augmented here one of the numbers that are drawn for all."""
+        return self._uniform(self.size)[self._drawn]
 
-    def _whole(self, below: int, count: int) -> Tensor:
-        return torch.randint(below, (count,), generator=self.generator, device=self.device)
+    def _within(self, limit: float) -> Tensor:
+        return (self._random() * 2 - 1) * limit
+
+    def _whole(self, below: int) -> Tensor:
+        drawn = torch.randint(below, (self.size,), generator=self.generator, device=self.device)
+        return drawn[self._drawn]
 
 
 def _folded(positions: Tensor, size: int) -> Tensor:

@@ -92,6 +92,11 @@ class Clock:
         self.recent.append(spent)
         self.steps += 1
 
+    def agree(self, spent: float) -> None:
+        """The last step took so long on the clock that counts, which may be another's."""
+        self.seconds += spent - self.recent[-1]
+        self.recent[-1] = spent
+
     @property
     def progress(self) -> float:
         """The share of the training that is done, 0 to 1."""
@@ -178,6 +183,12 @@ class Tally:
         self.loss += loss * len(answers)
         self.right += (scores.argmax(1) == answers).sum()
         self.images += len(answers)
+
+    def add_sums(self, loss: float, right: float, images: float) -> None:
+        """Count what several processes have summed up."""
+        self.loss += loss
+        self.right += right
+        self.images += int(images)
 
     def mean_loss(self) -> float:
         """Mean loss of an image; nan before the first."""

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from striate.errors import StriateError
 from striate.training.prepare import to_input, to_scores
+from striate.training.team import ALONE, Team
 
 if TYPE_CHECKING:
     from striate.data.pictures import Pixels
@@ -70,19 +71,21 @@ def probabilities(
     batch: int | None = None,
     views: Views = ONE,
     progress: Progress | None = None,
+    team: Team = ALONE,
 ) -> NDArray[np.float32]:
     """The softmax of the network's outputs, N×K float32, for pictures N×H×W×C uint8.
 
     The network is moved to `device` and computes in evaluation mode; its mode is put back. A
     `precision` other than that of its weights is reached by autocasting. Each value is the mean of
     those for the picture's `views`. `progress(done, total)` is told of
-    pictures. Raises StriateError when an output is not a finite number.
+    pictures. The processes of a `team` take turns at batches, and all get the whole. Raises
+    StriateError when an output is not a finite number.
     """
     device = torch.device(device)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     size = batch or batch_size(images.shape[1:], device)
     own = next((weights.dtype for weights in network.parameters()), torch.float32)
-    results = np.empty((len(images), network.graph.output[0]), np.float32)
+    results = np.zeros((len(images), network.graph.output[0]), np.float32)
     was_training = network.training
     network.eval()
     try:
@@ -90,7 +93,7 @@ def probabilities(
             torch.inference_mode(),
             torch.autocast(device.type, precision, enabled=precision not in (own, torch.float32)),
         ):
-            for start in range(0, len(images), size):
+            for start in range(team.rank * size, len(images), team.size * size):
                 rows = torch.from_numpy(np.array(images[start : start + size])).to(device)
                 found = _softmax(network, rows, normalise, precision, views)
                 results[start : start + len(rows)] = found.cpu().numpy()
@@ -98,6 +101,7 @@ def probabilities(
                     progress(start + len(rows), len(images))
     finally:
         network.train(was_training)
+    results = team.joined(results)
     if not np.isfinite(results).all():
         raise StriateError(_not_finite(results))
     return results

@@ -16,7 +16,10 @@ _HEARD = 2
 class Interrupts:
     """Turns SIGINT and SIGTERM into KeyboardInterrupt, twice; what comes after goes unheard."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, raises: bool = True) -> None:
+        self.raises = raises
+        self.wanted = False
+        """Whether a signal came that did not interrupt: where processes must end together."""
         self._left = _HEARD
         self._whole = False
         self._waiting = False
@@ -27,7 +30,9 @@ class Interrupts:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """The handler of both signals."""
-        if self._left > 0:
+        if not self.raises:
+            self.wanted = True
+        elif self._left > 0:
             self._left -= 1
             if not self._whole:
                 raise KeyboardInterrupt
@@ -47,13 +52,15 @@ class Interrupts:
 
 
 @contextmanager
-def interruptible() -> Iterator[Interrupts]:
+def interruptible(*, raises: bool = True) -> Iterator[Interrupts]:
     """Handle the signals for a while, then as before.
+
+    Without `raises` nothing is interrupted, and `wanted` says whether it was asked for.
 
     A signal that the process was told to ignore stays ignored. Signals reach the main thread alone:
     in any other nothing is changed.
     """
-    interrupts = Interrupts()
+    interrupts = Interrupts(raises=raises)
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:

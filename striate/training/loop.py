@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from striate.data import DataSet
 from striate.data.pictures import Pixels
-from striate.errors import StriateError
+from striate.errors import StriateError, UserError
 from striate.graph import Graph
 from striate.modules import Network
 from striate.training.augment import Batch, Batches
@@ -41,6 +41,7 @@ from striate.training.run import Normalise
 from striate.training.schedule import Schedule
 from striate.training.settings import Settings
 from striate.training.state import Moving, State, capture, put_back
+from striate.training.team import ALONE, Team, share_of
 from striate.training.whiten import first_convolution, pictures_to_sample, whiten
 
 SHARE_FOR_PICTURES = 0.5
@@ -91,6 +92,8 @@ class Watcher:
     """With what is to be said and recorded."""
     whole: Callable[[], AbstractContextManager[None]] = nullcontext
     """Gives what steps and saving happen in, so that nothing interrupts them."""
+    wanted: Callable[[], bool] = bool
+    """Whether this process was asked to end, where several end together."""
 
 
 def train_network(
@@ -104,11 +107,13 @@ def train_network(
     resume: Resume | None = None,
     save_first: bool = False,
     teacher: Teacher | None = None,
+    team: Team = ALONE,
 ) -> Trained:
     """Train a classifier in place on `data.train`, choosing by `data.val`.
 
     The network's output is K scores for the K classes, or their softmax; taps that give as many
     add their losses to its, and so does the distance to the scores of a `teacher`.
+    The processes of a `team` call this with the same arguments, and come to the same weights.
     With `resume` the training goes on from there. Its state is saved
     before the first look and every half minute, with `save_first` before the first step. A
     KeyboardInterrupt ends the training early, with its state saved and a last look at what it has
@@ -129,12 +134,13 @@ def train_network(
         whiten(
             convolution, to_input(sample.to(machine.device), normalise, torch.float32), generator
         )
-    batches = Batches(images, labels, settings, generator)
+    batches = Batches(images, labels, settings, generator, team)
     heads = head_layers(network.graph) if settings.body_rate < 1 else set()
     if settings.body_rate == 0:
         freeze_body(network, heads)
     optimizer = Optimizer(network, settings, macs_of(network.graph, batches.size), heads)
     lower_precision(network, machine.dtype)
+    team.begin_alike(network)
     require_statistics(network.graph, batches.size // min(settings.accumulate, batches.size))
     heads_of = scores_of(network)
     weights = class_weights(labels, len(data.classes)) if settings.balance else None
@@ -143,16 +149,26 @@ def train_network(
     )
     clock, best, schedule = Clock(settings, batches), Best(len(data.val)), Schedule(settings)
     moving = Moving(network, optimizer, batches, clock, Tally(machine.device), best, schedule)
-    moving.pieces = min(settings.accumulate, batches.size)
+    moving.pieces = pieces_of(settings.accumulate, batches.size, team)
     rows = moving.rows
+    alone_on_cpu = machine.device.type == "cpu" and team.size == 1
     if resume is not None:
         put_back(moving, resume.state, resume.path)
+        moving.pieces = min(moving.pieces, batches.size // team.size)
+    if not team.leads:
+        torch.manual_seed(settings.seed + clock.steps + team.rank)  # for dropout of its own
+    team.meet()
     interrupted = False
 
     def validate() -> tuple[float, float]:
         with optimizer.shown():
             seen = probabilities(
-                network, data.val.images, normalise, device=machine.device, precision=machine.dtype
+                network,
+                data.val.images,
+                normalise,
+                device=machine.device,
+                precision=machine.dtype,
+                team=team,
             )
         learning(network)
         return score(seen, data.val.labels)
@@ -193,11 +209,11 @@ def train_network(
             if teacher is not None:
                 far = distance(scores, teacher(part.pictures), settings.temperature)
                 loss = torch.lerp(loss, far, settings.distil)
-            if machine.device.type == "cpu" and not math.isfinite(float(loss.detach())):
+            if alone_on_cpu and not math.isfinite(float(loss.detach())):
                 raise Diverged([data.train.files[place] for place in part.places.tolist()])
             whole = sum((settings.tap_weight * loss_of(side, part) for side in sides), loss)
-            if moving.pieces > 1:
-                whole = whole * (len(part.labels) / len(batch.labels))
+            if len(part.labels) < batches.size:
+                whole = whole * (len(part.labels) / batches.size)
             whole.backward()
             found.append((loss.detach(), scores.detach(), part.labels))
         return found
@@ -209,15 +225,49 @@ def train_network(
                 learned = learn(batch)
                 break
             except (RuntimeError, MemoryError) as error:
+                if team.is_lost(error):
+                    raise team.gone(error) from None
                 if not is_out_of_memory(error):
                     raise
+                if team.size > 1:
+                    raise UserError(too_large(team, moving.pieces)) from None
             optimizer.forget()
             moving.pieces = halved(moving.pieces, batches.size, network.graph, machine)
             watcher.notice(in_parts(moving.pieces, batches.size, clock.steps + 1))
+        ends = count(learned)
         optimizer.step(share())
-        for loss, scores, labels in learned:
-            moving.tally.add(loss, scores, labels)
         clock.stop()
+        if team.size > 1:
+            clock.agree(team.sum([clock.recent[-1] if team.leads else 0.0])[0])
+        if ends:
+            raise KeyboardInterrupt
+
+    def count(learned: list[Learned]) -> bool:
+        """Add up what all processes learned; whether any of them was asked to end."""
+        if team.size == 1:
+            for loss, scores, labels in learned:
+                moving.tally.add(loss, scores, labels)
+            return False
+        own = Tally(machine.device)
+        for loss, scores, labels in learned:
+            own.add(loss, scores, labels)
+        sums = [float(own.loss), float(own.right), float(own.images)]
+        lost = [
+            float(rank == team.rank and not math.isfinite(sums[0])) for rank in range(team.size)
+        ]
+        ends, *found = team.sum(
+            [float(watcher.wanted()), *lost, *(0.0 if any(lost) else each for each in sums)]
+        )
+        shares = [
+            batches.chosen[share_of(batches.size, rank, team.size)]
+            for rank in range(team.size)
+            if found[rank]
+        ]
+        if shares:
+            raise Diverged([data.train.files[place] for place in torch.cat(shares).tolist()])
+        moving.tally.add_sums(*found[team.size :])
+        team.add_up(optimizer.gradients())
+        return ends > 0
 
     def mean_loss() -> float:
         """The loss of late, which the steps until now have led to."""
@@ -288,6 +338,30 @@ class Diverged(Exception):  # noqa: N818
         super().__init__()
         self.files = files
         """The batch's pictures, where it is known which batch it was."""
+
+
+def pieces_of(accumulate: int, batch: int, team: Team) -> int:
+    """The parts that each process learns its share of a batch in.
+
+    Raises UserError for a batch with fewer pictures than they all take.
+    """
+    least = batch // team.size
+    if not least:
+        raise UserError(
+            f"batch: found {batch}, but {team.size} processes take a picture each at least. Give "
+            f"--batch {team.size} or more"
+        )
+    return min(-(-accumulate // team.size), least)
+
+
+def too_large(team: Team, pieces: int) -> str:
+    """What to tell when a process's share of a batch takes too much memory."""
+    more = 2 * pieces * team.size
+    return (
+        f"process {team.rank} of {team.size}: its share of a batch takes more memory than there "
+        f"is. Give --set accumulate={more}, and each is learned in twice as many parts, or more "
+        "processes"
+    )
 
 
 def _are_finite(optimizer: Optimizer) -> bool:

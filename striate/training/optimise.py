@@ -86,6 +86,10 @@ class Optimizer:
         if self._averages:
             self._average()
 
+    def gradients(self) -> list[Tensor]:
+        """Those that there are."""
+        return [weight.live.grad for weight in self.weights if weight.live.grad is not None]
+
     def forget(self) -> None:
         """Forget the gradients."""
         for weight in self.weights:
@@ -151,8 +155,7 @@ class Optimizer:
                 self._averages[name].copy_(tensor)
 
     def _clip(self, longest: float) -> None:
-        gradients = [weight.live.grad for weight in self.weights if weight.live.grad is not None]
-        if gradients:
+        if gradients := self.gradients():
             norms = torch.stack([each.float().norm() for each in gradients])
             torch._foreach_mul_(gradients, (longest / (norms.norm() + 1e-6)).clamp(max=1.0))
 

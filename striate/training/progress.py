@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import shutil
 import sys
@@ -25,6 +26,11 @@ class Display:
         self._spoke = time.monotonic()
         self._began = time.monotonic()
         self._header = False
+
+    @classmethod
+    def silent(cls) -> Display:
+        """One that nobody sees."""
+        return cls(io.StringIO())
 
     def say(self, text: str) -> None:
         """A line that stays."""

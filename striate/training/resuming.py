@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from striate.data import DataSet, open_data
 from striate.errors import UserError
-from striate.training.device import Machine, choose_machine, keep_large_blocks
+from striate.training.device import choose_machine, keep_large_blocks
 from striate.training.loop import Resume
 from striate.training.preparing import first_network
 from striate.training.progress import Display
 from striate.training.run import SPLIT, STATE, WEIGHTS, Record, Run, alone, open_run, open_started
 from striate.training.state import read_state
-from striate.training.train import Outcome, train_into
+from striate.training.team import join
+from striate.training.train import Outcome, environment, train_beside, train_into
 
 
 def go_on(
@@ -30,24 +32,32 @@ def go_on(
     for bit. Raises UserError for a folder that is no run, for a run that is over, and where
     the pictures are no longer the same; StriateError when the training diverges.
     """
-    display = display or Display()
+    team = join()
+    display = (display or Display()) if team.leads else Display.silent()
     keep_large_blocks()
     run = open_started(folder)
-    with alone(folder):
+    with alone(folder) if team.leads else nullcontext():
         state = folder / STATE
         record = run.record
         if not state.exists() and (folder / WEIGHTS).exists():
             raise UserError(_over(run))
         resume = Resume(read_state(state), state) if state.exists() else None
-        pictures = _pictures_of(run, root, allow_unreadable, display)
+        with team.first():
+            pictures = _pictures_of(run, root, allow_unreadable, display)
         machine = choose_machine(record.settings.device, str(record.environment["precision"]))
         module = first_network(run.source, record.settings)
         display.epochs = record.settings.epochs
         from_where = f"from step {resume.state.step:,}" if resume else "from the beginning"
         display.say(f"{folder}: going on {from_where}")
-        for notice in _otherwise(record, machine):
+        for notice in _otherwise(record, environment(machine, team)):
             display.say(f"note: {notice}")
-        trained = train_into(folder, module, pictures, record, machine, display, resume=resume)
+        if team.leads:
+            trained = train_into(
+                folder, module, pictures, record, machine, display, resume=resume, team=team
+            )
+        else:
+            trained = train_beside(module, pictures, record, machine, team, resume=resume)
+        team.meet()
     return Outcome(open_run(folder), pictures, trained)
 
 
@@ -79,12 +89,12 @@ def _pictures_of(run: Run, root: Path | None, allow_unreadable: bool, display: D
     return pictures
 
 
-def _otherwise(record: Record, machine: Machine) -> Iterator[str]:
+def _otherwise(record: Record, now: Mapping[str, str | int]) -> Iterator[str]:
     """What is no longer as when the training began, and lets it end elsewhere by a hair."""
-    now = machine.describe()
-    for name in ("device", "threads", "torch"):
-        if record.environment.get(name) != now[name]:
+    for name in ("device", "threads", "torch", "processes"):
+        before, after = (each.get(name, 1) for each in (record.environment, now))
+        if before != after:
             yield (
-                f"{name} {now[name]} in place of {record.environment.get(name)}: the weights will "
+                f"{name} {after} in place of {before}: the weights will "
                 "not be bit for bit those of a training that was never interrupted"
             )

@@ -108,6 +108,7 @@ def test_part(
     """The result on pictures that are read already, and the probabilities N×K behind it."""
     from striate.training.device import choose_machine
     from striate.training.evaluate import Views, probabilities
+    from striate.training.team import join
 
     machine, settings = choose_machine(device, "float32"), run.record.settings
     found = probabilities(
@@ -117,6 +118,7 @@ def test_part(
         device=machine.device,
         views=Views(settings.flip, settings.moves),
         progress=progress,
+        team=join(),
     )
     metrics = measure(found, part.labels, run.record.classes)
     return TestResult(str(run.folder), data, metrics, tuple(notices)), found

@@ -44,6 +44,7 @@ from striate.training.run import (
     write_weights,
 )
 from striate.training.state import State
+from striate.training.team import ALONE, Team, join
 
 
 @dataclass(frozen=True)
@@ -76,21 +77,23 @@ def fit(
     the folder is made; StriateError when the training diverges. Ctrl-C and SIGTERM end the training
     with the best weights written. A folder without weights is removed.
     """
-    display = display or Display()
-    if output is not None and output.exists():
-        raise taken(output)
-    ready = prepare(
-        network,
-        data,
-        wishes,
-        weights=weights,
-        whose=whose,
-        input=input,
-        root=root,
-        download=download,
-        allow_unreadable=allow_unreadable,
-        display=display,
-    )
+    team = join()
+    display = (display or Display()) if team.leads else Display.silent()
+    with team.first():
+        if team.leads and output is not None and output.exists():
+            raise taken(output)
+        ready = prepare(
+            network,
+            data,
+            wishes,
+            weights=weights,
+            whose=whose,
+            input=input,
+            root=root,
+            download=download,
+            allow_unreadable=allow_unreadable,
+            display=display,
+        )
     pictures, settings, source = ready.pictures, ready.chosen.settings, ready.source
     record = Record(
         network=source.stem,
@@ -103,9 +106,12 @@ def fit(
         normalise=ready.normalise,
         settings=settings,
         origins=ready.chosen.origins,
-        environment=ready.machine.describe(),
+        environment=environment(ready.machine, team),
         notices=ready.notices,
     )
+    if not team.leads:
+        trained = train_beside(ready.network, pictures, record, ready.machine, team)
+        return Outcome(open_run(team.word("")), pictures, trained)
     folder = create_folder(output, pictures.name, source.stem)
     with removed_without_weights(folder), alone(folder):
         display.epochs = settings.epochs
@@ -123,8 +129,40 @@ def fit(
             ready.machine,
             display,
             save_first=bool(weights),
+            team=team,
         )
+        team.word(str(folder))
     return Outcome(open_run(folder), pictures, trained)
+
+
+def environment(machine: Machine, team: Team) -> dict[str, str | int]:
+    """What a run records about where it was trained."""
+    return machine.describe() | ({"processes": team.size} if team.size > 1 else {})
+
+
+def train_beside(
+    network: Network,
+    data: DataSet,
+    record: Record,
+    machine: Machine,
+    team: Team,
+    *,
+    resume: Resume | None = None,
+) -> Trained:
+    """Train as `train_into` does, in a process that writes and says nothing."""
+    teacher = teacher_of(record.settings, record.classes, record.preprocess, machine)
+    with interruptible(raises=False) as interrupts:
+        return train_network(
+            network,
+            data,
+            record.normalise,
+            record.settings,
+            machine,
+            Watcher(whole=interrupts.whole, wanted=lambda: interrupts.wanted),
+            resume=resume,
+            teacher=teacher,
+            team=team,
+        )
 
 
 def train_into(
@@ -137,6 +175,7 @@ def train_into(
     *,
     resume: Resume | None = None,
     save_first: bool = False,
+    team: Team = ALONE,
 ) -> Trained:
     """Train, writing the metrics at each look and the weights whenever they are the best.
 
@@ -165,8 +204,10 @@ def train_into(
         display.say(f"note: {text}")
 
     teacher = teacher_of(record.settings, record.classes, record.preprocess, machine)
-    with interruptible() as interrupts:
-        watcher = Watcher(display.step, on_row, save, notice, interrupts.whole)
+    with interruptible(raises=team.size == 1) as interrupts:
+        watcher = Watcher(
+            display.step, on_row, save, notice, interrupts.whole, lambda: interrupts.wanted
+        )
         try:
             trained = train_network(
                 network,
@@ -178,6 +219,7 @@ def train_into(
                 resume=resume,
                 save_first=save_first,
                 teacher=teacher,
+                team=team,
             )
         except OSError as error:
             raise _unwritten(folder, error) from error

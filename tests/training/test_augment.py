@@ -14,6 +14,7 @@ from torchvision.transforms import functional as published
 from striate.training.augment import Batches
 from striate.training.loop import resident
 from striate.training.settings import Settings
+from striate.training.team import ALONE, Team
 
 PLAIN = {"epochs": 1.0, "batch": 4}
 
@@ -148,9 +149,9 @@ class Chosen(Batches):
 
     amounts: tuple[float, ...] = ()
 
-    def _within(self, limit: float, count: int) -> Tensor:
+    def _within(self, limit: float) -> Tensor:
         self.amounts = (*self.amounts[1:], self.amounts[0])
-        return torch.full((count,), self.amounts[-1])
+        return torch.full((len(self.labels),), self.amounts[-1])
 
 
 def turned(images: Tensor, angle: float, zoom: float, across: float, down: float) -> Tensor:
@@ -316,3 +317,31 @@ def test_light_moves_along_the_components_of_all_pixels() -> None:
     variances = np.linalg.eigvalsh(np.cov(colours.T))
     found = torch.linalg.eigvalsh(torch.cov(moves.T.double() / 255)).sqrt()
     assert found[-1].item() == pytest.approx(0.1 * variances[-1], rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"shift": 0.2, "flip": True},
+        {"rotate": 20.0, "zoom": 0.2, "shift": 0.1},
+        {"crop": 0.4, "colour": 0.3, "lighting": 0.1},
+        {"cutout": 0.4, "mixup": 0.3},
+        {"cutmix": 1.0, "shift": 0.2},
+    ],
+    ids=str,
+)
+def test_the_shares_of_processes_are_the_batch_of_one(more: dict[str, float]) -> None:
+    images, labels = pictures(23, 8, 9, 3), torch.arange(23)
+    wanted = Settings(epochs=1.0, batch=7, **more)
+
+    def batches(team: Team) -> Batches:
+        return Batches(images, labels, wanted, torch.Generator().manual_seed(3), team)
+
+    whole, *shares = batches(ALONE), *(batches(Team(rank, 3)) for rank in range(3))
+    for _ in range(5):
+        one, parts = whole.next(), [each.next() for each in shares]
+        for name in ("pictures", "labels", "places", "others"):
+            joined = torch.cat([getattr(part, name) for part in parts])
+            assert torch.equal(joined, getattr(one, name)), name
+        assert [part.share for part in parts] == [one.share] * 3
+        assert [len(part.labels) for part in parts] == [3, 2, 2]

@@ -1,0 +1,208 @@
+"""Several processes that train one network together, as torchrun starts them.
+
+Every process has the whole network. Of each batch each learns a share; gradients, the statistics of
+batch normalisation and what is counted are summed over all. The first process leads: it alone
+writes and speaks.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from striate.errors import StriateError
+
+_WAIT = timedelta(hours=2)
+"""How long a process waits for the others: the first one reads all pictures before they do."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a training, and which of them this is; one is a team too."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes and speaks."""
+        return self.rank == 0
+
+    def share(self, count: int) -> slice:
+        """Which of so many things are this process's; the first ones have one more."""
+        return share_of(count, self.rank, self.size)
+
+    def meet(self) -> None:
+        """Wait until all have come here."""
+        self.sum([0.0])
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """The leader does what follows, and then the others do."""
+        if not self.leads:
+            self.meet()
+        yield
+        if self.leads:
+            self.meet()
+
+    def word(self, text: str) -> str:
+        """What the leader says, to all."""
+        if self.size == 1:
+            return text
+        given = [text]
+        with self._together():
+            torch.distributed.broadcast_object_list(given)
+        return given[0]
+
+    def sum(self, numbers: Sequence[float]) -> list[float]:
+        """The sums of numbers that each process has."""
+        if self.size == 1:
+            return list(numbers)
+        total = torch.tensor(numbers, dtype=torch.float64, device=_device())
+        with self._together():
+            torch.distributed.all_reduce(total)
+        return [float(each) for each in total.tolist()]
+
+    def add_up(self, gradients: Sequence[Tensor]) -> None:
+        """Each tensor becomes its sum over all processes, in float32 on the way."""
+        if self.size == 1 or not gradients:
+            return
+        flat = torch.cat([each.reshape(-1).float() for each in gradients])
+        with self._together():
+            torch.distributed.all_reduce(flat)
+        for own, total in zip(
+            gradients, flat.split([each.numel() for each in gradients]), strict=True
+        ):
+            own.copy_(total.view_as(own))
+
+    def joined(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One array of those in which each process has filled in its own rows and left 0 else."""
+        if self.size == 1:
+            return rows
+        total = torch.from_numpy(rows).to(_device())
+        with self._together():
+            torch.distributed.all_reduce(total)
+        return total.cpu().numpy()
+
+    def begin_alike(self, network: nn.Module) -> None:
+        """Give every process the leader's weights, and batch normalisation all pictures."""
+        if self.size == 1:
+            return
+        with self._together(), torch.no_grad():
+            for tensor in (*network.parameters(), *network.buffers()):
+                torch.distributed.broadcast(tensor, 0)
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                vars(module)["forward"] = partial(_normalised, module, self)
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise self.gone(error) from None
+
+    def is_lost(self, error: Exception) -> bool:
+        """Whether an error says that another process cannot be reached."""
+        return self.size > 1 and any(word in str(error) for word in ("gloo", "NCCL", "TCPStore"))
+
+    def gone(self, error: Exception) -> StriateError:
+        """What to tell of that."""
+        told = re.sub(r"\[[^\]]*\.(cc|cpp):\d+\] *", "", str(error).strip()).partition("\n")[0]
+        return StriateError(
+            f"process {self.rank} of {self.size} lost the others: {told.partition('. ')[0]}. What "
+            "was saved is whole; striate train --resume RUN goes on, with any number of processes"
+        )
+
+
+ALONE = Team()
+
+
+@cache
+def join() -> Team:
+    """The team that torchrun's variables tell of; a process alone where there are none."""
+    found = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR")]
+    if not all(found) or found[1] == "1":
+        return ALONE
+    on_gpu = torch.cuda.is_available()
+    if on_gpu:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    torch.distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_WAIT)
+    if on_gpu:
+        atexit.register(torch.distributed.destroy_process_group)
+    return Team(torch.distributed.get_rank(), torch.distributed.get_world_size())
+
+
+def share_of(count: int, rank: int, size: int) -> slice:
+    """Which of so many things are one process's; the first processes have one more."""
+    least, more = divmod(count, size)
+    start = rank * least + min(rank, more)
+    return slice(start, start + least + (rank < more))
+
+
+def _device() -> torch.device:
+    nccl = torch.distributed.get_backend() == "nccl"
+    return torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
+
+
+class _Summed(torch.autograd.Function):
+    """A tensor's sum over all processes, and so its gradient's."""
+
+    @staticmethod
+    def forward(context: Any, input: Tensor) -> Tensor:
+        total = input.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
+def _normalised(module: nn.BatchNorm1d | nn.BatchNorm2d, team: Team, input: Tensor) -> Tensor:
+    """Batch normalisation N×C×… over the pictures of all processes, as their gradients flow too.
+
+    Means and squared distances of the processes are joined by Chan, Golub & LeVeque 1979
+    ("Updating formulae"), which loses nothing to cancellation. Channels that stand together (group
+    convolutions) count as one.
+    """
+    if not module.training:
+        return type(module).forward(module, input)
+    channels = module.num_features
+    wide = input.float().reshape(len(input), channels, -1)
+    count = wide.shape[0] * wide.shape[2]
+    mean = wide.mean((0, 2))
+    squares = (wide - mean[:, None]).square().sum((0, 2))
+    own = torch.cat([mean, squares, mean.new_tensor([float(count)])])
+    rows = functional.pad(own[None], (0, 0, team.rank, team.size - team.rank - 1))
+    rows = _Summed.apply(rows)
+    counts = rows[:, -1:].detach()
+    total = counts.sum()
+    means, distances = rows[:, :channels], rows[:, channels:-1]
+    mean = (counts * means).sum(0) / total
+    variance = (distances + counts * (means - mean).square()).sum(0) / total
+    with torch.no_grad():
+        momentum = module.momentum or 0.0
+        module.get_buffer("running_mean").lerp_(mean, momentum)
+        module.get_buffer("running_var").lerp_(variance * (total / (total - 1)), momentum)
+        module.get_buffer("num_batches_tracked").add_(1)
+    scale = (variance + module.eps).rsqrt()
+    weight, bias = (None if each is None else each.float() for each in (module.weight, module.bias))
+    scale = scale if weight is None else scale * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    return (wide * scale[:, None] + shift[:, None]).reshape(input.shape).to(input.dtype)
