@@ -73,6 +73,7 @@ def train(
     allow_unreadable: bool = False,
     device: str = "auto",
     precision: str = "auto",
+    log: str | None = None,
     display: Display | None = None,
 ) -> TrainResult:
     """Train a network on pictures, test it once on those held out, and write the run's report.
@@ -85,7 +86,8 @@ def train(
     name that `striate recipes` lists, or a file of one's own; `settings` stand above it, by the
     names of docs/training.md. A `batch` of "auto" is learned in as many parts as the memory that
     is free asks for. Which pictures are held out is drawn from `split`, or from `seed`. `input` is
-    C×H×W. What is written is described in docs/runs.md.
+    C×H×W. A `log` of "tensorboard" writes the curves for it too. What is written is described in
+    docs/runs.md.
 
     Raises UserError for a mistake in any of these, before training; StriateError when the training
     diverges. A KeyboardInterrupt ends it early with the best weights kept; one during the test or
@@ -106,6 +108,7 @@ def train(
         root=root,
         download=download,
         allow_unreadable=allow_unreadable,
+        log=log,
         display=display,
     )
     return _finished(outcome, device)
@@ -161,18 +164,22 @@ def resume(
     *,
     root: Path | None = None,
     allow_unreadable: bool = False,
+    log: str | None = None,
     display: Display | None = None,
 ) -> TrainResult:
     """Go on with a training that was interrupted or killed; the rest is as in `train`.
 
     `run` is its folder. It goes on from the state that was saved last, with the settings that it
     was begun with: on a CPU, with as many threads, to the same weights bit for bit as if it had
-    never stopped. `root` and `allow_unreadable` are those of `train`.
+    never stopped. `root`, `allow_unreadable` and `log` are those of
+    `train`.
 
     Raises UserError for a folder that is no run, for a training that is over, and where its
     pictures are no longer the same; else as `train` does.
     """
-    outcome = go_on(Path(run), root=root, allow_unreadable=allow_unreadable, display=display)
+    outcome = go_on(
+        Path(run), root=root, allow_unreadable=allow_unreadable, log=log, display=display
+    )
     return _finished(outcome, outcome.run.record.settings.device)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
+LOGS = ("tensorboard",)
 
 
 class BatchSize(Whole):
@@ -144,6 +145,11 @@ set_option = click.option(
 @click.option(
     "--precision", type=click.Choice(PRECISIONS), default="auto", help="The precision to train in."
 )
+@click.option(
+    "--log",
+    type=click.Choice(LOGS),
+    help="Write the curves to RUN/tensorboard too, for tensorboard --logdir RUN.",
+)
 @json_option
 @click.pass_context
 def command(
@@ -167,6 +173,7 @@ def command(
     allow_unreadable: bool,
     device: str,
     precision: str,
+    log: str | None,
     as_json: bool,
 ) -> None:
     """Train a network on images.
@@ -179,7 +186,7 @@ def command(
     --resume goes on with it.
     """
     if resume is not None:
-        _tell(context, _resumed(context, resume, root, allow_unreadable), as_json=as_json)
+        _tell(context, _resumed(context, resume, root, allow_unreadable, log), as_json=as_json)
     if network is None or data is None:
         missing = "NET" if network is None else "DATA"
         raise click.UsageError(f"Missing argument '{missing}'.", context)
@@ -200,6 +207,7 @@ def command(
         allow_unreadable=allow_unreadable,
         device=device,
         precision=precision,
+        log=log,
     )
     if ensemble is not None:
         _ensemble(context, train, ensemble, output, seed, as_json=as_json)
@@ -207,11 +215,11 @@ def command(
     _tell(context, result, as_json=as_json)
 
 
-_WITH_RESUME = ("resume", "root", "allow_unreadable", "as_json")
+_WITH_RESUME = ("resume", "root", "allow_unreadable", "log", "as_json")
 
 
 def _resumed(
-    context: click.Context, run: Path, root: Path | None, allow_unreadable: bool
+    context: click.Context, run: Path, root: Path | None, allow_unreadable: bool, log: str | None
 ) -> TrainResult:
     given = [
         name
@@ -223,7 +231,7 @@ def _resumed(
             f"--resume goes on with the settings that {run} was begun with: leave {others[0]} out.",
             context,
         )
-    return striate.resume(run, root=root, allow_unreadable=allow_unreadable)
+    return striate.resume(run, root=root, allow_unreadable=allow_unreadable, log=log)
 
 
 def _ensemble(

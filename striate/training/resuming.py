@@ -9,6 +9,7 @@ from pathlib import Path
 from striate.data import DataSet, open_data
 from striate.errors import UserError
 from striate.training.device import choose_machine, keep_large_blocks
+from striate.training.events import writer_of
 from striate.training.loop import Resume
 from striate.training.preparing import first_network
 from striate.training.progress import Display
@@ -23,6 +24,7 @@ def go_on(
     *,
     root: Path | None = None,
     allow_unreadable: bool = False,
+    log: str | None = None,
     display: Display | None = None,
 ) -> Outcome:
     """Go on with a training that was interrupted or killed, from the state that it saved last.
@@ -33,6 +35,8 @@ def go_on(
     the pictures are no longer the same; StriateError when the training diverges.
     """
     team = join()
+    if log is not None:
+        writer_of()
     display = (display or Display()) if team.leads else Display.silent()
     keep_large_blocks()
     run = open_started(folder)
@@ -53,7 +57,15 @@ def go_on(
             display.say(f"note: {notice}")
         if team.leads:
             trained = train_into(
-                folder, module, pictures, record, machine, display, resume=resume, team=team
+                folder,
+                module,
+                pictures,
+                record,
+                machine,
+                display,
+                resume=resume,
+                log=log,
+                team=team,
             )
         else:
             trained = train_beside(module, pictures, record, machine, team, resume=resume)

@@ -19,9 +19,10 @@ from striate.layers import Shape
 from striate.modules import Network
 from striate.source import Source
 from striate.training.choosing import NO_WISHES, Wishes
-from striate.training.clock import Row
+from striate.training.clock import Moment, Row
 from striate.training.device import Machine
 from striate.training.distilling import teacher_of
+from striate.training.events import Events, writer_of
 from striate.training.interrupts import interruptible
 from striate.training.loop import Resume, Trained, Watcher, train_network
 from striate.training.preparing import prepare
@@ -68,16 +69,19 @@ def fit(
     root: Path | None = None,
     download: bool = False,
     allow_unreadable: bool = False,
+    log: str | None = None,
     display: Display | None = None,
 ) -> Outcome:
     """Train a network on the pictures of a data set and write its run folder.
 
-    Arguments as of `striate train`; `weights` are those to start from, and `whose` they are in
-    words. Raises UserError for a network, data, settings or a folder that cannot be used, before
+    Arguments as of `striate train`; `log` may be "tensorboard"; `weights` are those to start from,
+    and `whose` they are in words. Raises UserError for a network, data, settings or a folder that cannot be used, before
     the folder is made; StriateError when the training diverges. Ctrl-C and SIGTERM end the training
     with the best weights written. A folder without weights is removed.
     """
     team = join()
+    if log is not None:
+        writer_of()  # what is missing is told before data are read
     display = (display or Display()) if team.leads else Display.silent()
     with team.first():
         if team.leads and output is not None and output.exists():
@@ -129,6 +133,7 @@ def fit(
             ready.machine,
             display,
             save_first=bool(weights),
+            log=log,
             team=team,
         )
         team.word(str(folder))
@@ -175,6 +180,7 @@ def train_into(
     *,
     resume: Resume | None = None,
     save_first: bool = False,
+    log: str | None = None,
     team: Team = ALONE,
 ) -> Trained:
     """Train, writing the metrics at each look and the weights whenever they are the best.
@@ -191,6 +197,8 @@ def train_into(
     def on_row(row: Row, weights: dict[str, Tensor] | None) -> None:
         rows.append(row)
         display.row(row)
+        if events is not None:
+            events.row(row)
         write_whole(folder / METRICS, metrics_csv(rows))
         if weights is not None:
             write(weights, row, interrupted=True)
@@ -203,10 +211,16 @@ def train_into(
         record = replace(record, notices=(*record.notices, text))
         display.say(f"note: {text}")
 
+    def on_step(moment: Moment) -> None:
+        display.step(moment)
+        if events is not None:
+            events.step(moment)
+
     teacher = teacher_of(record.settings, record.classes, record.preprocess, machine)
+    events = Events(folder) if log is not None else None
     with interruptible(raises=team.size == 1) as interrupts:
         watcher = Watcher(
-            display.step, on_row, save, notice, interrupts.whole, lambda: interrupts.wanted
+            on_step, on_row, save, notice, interrupts.whole, lambda: interrupts.wanted
         )
         try:
             trained = train_network(
@@ -230,6 +244,8 @@ def train_into(
         finally:
             interrupts.ignore()
             display.end()
+            if events is not None:
+                events.close()
         rows = list(trained.rows)
         write_whole(folder / METRICS, metrics_csv(rows))
         write(trained.weights, trained.best, trained.interrupted)

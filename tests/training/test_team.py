@@ -140,7 +140,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="ne
 def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        train(folder, "--epochs", "36"),
+        train(folder, "--epochs", "10"),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -154,14 +154,14 @@ def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path: Path) ->
     done = run([sys.executable, "-m", "striate", "train", "--resume", str(folder)])
     assert done.returncode == 0, done.stderr
     assert "note: processes 1 in place of 2" in done.stderr
-    assert len(list(csv.DictReader((folder / "metrics.csv").open()))) == 12
+    assert len(list(csv.DictReader((folder / "metrics.csv").open()))) == 10
 
 
 @needs_proc
 def test_a_signal_ends_all_with_their_state_and_two_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        train(folder, "--epochs", "36"),
+        train(folder, "--epochs", "10"),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -176,7 +176,7 @@ def test_a_signal_ends_all_with_their_state_and_two_go_on(tmp_path: Path) -> Non
     assert json.loads((folder / "run.json").read_text())["results"]["interrupted"]
     done = run(torchrun("-m", "striate", "train", "--resume", str(folder)))
     assert done.returncode == 0, done.stderr
-    assert json.loads((folder / "run.json").read_text())["results"]["epochs"] == 36
+    assert json.loads((folder / "run.json").read_text())["results"]["epochs"] == 10
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 3), (7, 2), (128, 3), (5, 5), (2, 4)])
