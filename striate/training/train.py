@@ -75,9 +75,9 @@ def fit(
     """Train a network on the pictures of a data set and write its run folder.
 
     Arguments as of `striate train`; `log` may be "tensorboard"; `weights` are those to start from,
-    and `whose` they are in words. Raises UserError for a network, data, settings or a folder that cannot be used, before
-    the folder is made; StriateError when the training diverges. Ctrl-C and SIGTERM end the training
-    with the best weights written. A folder without weights is removed.
+    and `whose` they are in words. Raises UserError for a network, data, settings or a folder that
+    cannot be used, before the folder is made; StriateError when the training diverges. Ctrl-C and
+    SIGTERM end the training with the best weights written. A folder without weights is removed.
     """
     team = join()
     if log is not None:
