@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from striate.timing.times import measure_time
     from striate.tracing.timeline import draw_memory
     from striate.training.ensemble import test_together
+    from striate.training.folds import Folds
     from striate.training.predicting import predict
     from striate.training.progress import Display
     from striate.training.testing import test
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Display": "striate.training.progress",
+    "Folds": "striate.training.folds",
     "NotationError": "striate.errors",
     "ShapeError": "striate.errors",
     "StepSettings": "striate.sizing.memory",
@@ -69,6 +71,7 @@ _HOMES = {
 
 __all__ = [
     "Display",
+    "Folds",
     "NotationError",
     "ShapeError",
     "StepSettings",

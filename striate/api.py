@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.data.split import Fold
 from striate.drawing import render_scene
 from striate.drawing.output import format_of, write_picture
 from striate.errors import InterruptedRunError, UserError
@@ -67,6 +68,7 @@ def train(
     lr: float | None = None,
     seed: int = 0,
     split: int | None = None,
+    fold: tuple[int, int] | None = None,
     input: Shape | None = None,
     root: Path | None = None,
     download: bool = False,
@@ -85,7 +87,8 @@ def train(
     Exactly one of `epochs` and `seconds` (of training time alone) may say how long. `recipe` is a
     name that `striate recipes` lists, or a file of one's own; `settings` stand above it, by the
     names of docs/training.md. A `batch` of "auto" is learned in as many parts as the memory that
-    is free asks for. Which pictures are held out is drawn from `split`, or from `seed`. `input` is
+    is free asks for. Which pictures are held out is drawn from `split`, or from `seed`; a `fold` of
+    (0, 5) tests on the first of five parts (`striate.Folds` has the results of all). `input` is
     C×H×W. A `log` of "tensorboard" writes the curves for it too. What is written is described in
     docs/runs.md.
 
@@ -100,7 +103,19 @@ def train(
     outcome = fit(
         begun.source,
         data,
-        Wishes(recipe, epochs, seconds, batch, lr, seed, device, precision, settings or {}, split),
+        Wishes(
+            recipe,
+            epochs,
+            seconds,
+            batch,
+            lr,
+            seed,
+            device,
+            precision,
+            settings or {},
+            split,
+            None if fold is None else Fold(*fold),
+        ),
         weights=weights,
         whose=whose,
         output=output,

@@ -28,6 +28,8 @@ from striate.cli.reporting import DONE, INTERRUPTED
 
 if TYPE_CHECKING:
     from striate.api import TrainResult
+    from striate.training.folds import Folds
+    from striate.training.testing import TestResult
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -95,6 +97,7 @@ set_option = click.option(
         "striate train quick photos/ --input 3x96x96 --epochs 20 -o runs/photos",
         "striate train resnet50_d photos/ --recipe tricks --set mixup=0.4",
         "striate train resnet50 photos/ --start resnet50.pth --set body_rate=0.1",
+        "striate train quick photos/ --folds 5 -o runs/photos",
         "striate train --resume runs/photos",
     ),
 )
@@ -137,6 +140,12 @@ set_option = click.option(
     type=Whole(2),
     help="Train N networks from as many seeds, and test the mean of what they say.",
 )
+@click.option(
+    "--folds",
+    metavar="K",
+    type=Whole(2),
+    help="Train K times, each time testing on another K-th of the pictures (cross-validation).",
+)
 @input_option
 @root_option
 @click.option("--download", is_flag=True, help="Fetch the data set if it is not there.")
@@ -167,6 +176,7 @@ def command(
     lr: float | None,
     seed: int,
     ensemble: int | None,
+    folds: int | None,
     shape: tuple[int, int, int] | None,
     root: Path | None,
     download: bool,
@@ -209,6 +219,10 @@ def command(
         precision=precision,
         log=log,
     )
+    if ensemble is not None and folds is not None:
+        raise click.UsageError("Give --ensemble or --folds, not both.", context)
+    if folds is not None:
+        _folds(context, train, folds, output, seed, as_json=as_json)
     if ensemble is not None:
         _ensemble(context, train, ensemble, output, seed, as_json=as_json)
     result = train(output=output, seed=seed)
@@ -246,16 +260,46 @@ def _ensemble(
     """Train so many networks that hold the same pictures out, and test them together."""
     folders = []
     for number in range(count):
-        place = None if output is None else output.with_name(f"{output.name}-{number + 1}")
-        result = train(output=place, seed=seed + number, split=seed)
+        result = train(output=_numbered(output, number), seed=seed + number, split=seed)
         folders.append(result.run.folder)
         if result.interrupted:
             _tell(context, result, as_json=as_json)
-    found = striate.test_together(folders)
-    if as_json:
-        click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=1))
-    else:
-        click.echo(found.table().rstrip("\n"))
+    _tell_all(context, striate.test_together(folders), as_json=as_json)
+
+
+def _folds(
+    context: click.Context,
+    train: Callable[..., TrainResult],
+    count: int,
+    output: Path | None,
+    seed: int,
+    *,
+    as_json: bool,
+) -> NoReturn:
+    """Train once for each part of the pictures, and tell what the tests on all of them say."""
+    results = []
+    for number in range(count):
+        result = train(output=_numbered(output, number), seed=seed, fold=(number, count))
+        if result.interrupted:
+            _tell(context, result, as_json=as_json)
+        assert result.test is not None
+        results.append(result.test)
+    _tell_all(context, striate.Folds(tuple(results)), as_json=as_json)
+
+
+def _numbered(output: Path | None, number: int) -> Path | None:
+    return None if output is None else output.with_name(f"{output.name}-{number + 1}")
+
+
+def _tell_all(context: click.Context, found: TestResult | Folds, *, as_json: bool) -> NoReturn:
+    from striate.training.team import join
+
+    if join().leads:
+        if as_json:
+            click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=1))
+        else:
+            click.echo(found.table().rstrip("\n"))
+    join().meet()
     context.exit(DONE)
 
 

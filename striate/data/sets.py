@@ -12,7 +12,7 @@ from striate.data.decoding import Progress
 from striate.data.finding import Found, find
 from striate.data.parts import Part, judge_unreadable, open_parts
 from striate.data.pictures import Preprocess
-from striate.data.split import SPLITS, Labelled, SplitAssignment, assign, read_split
+from striate.data.split import SPLITS, Fold, Labelled, SplitAssignment, assign, read_split
 from striate.data.walking import counted
 from striate.errors import UserError
 
@@ -54,6 +54,7 @@ def open_data(
     root: str | Path | None = None,
     download: bool = False,
     seed: int = 0,
+    fold: Fold | None = None,
     allow_unreadable: bool = False,
     split_file: Path | None = None,
     splits: Sequence[str] = SPLITS,
@@ -63,14 +64,16 @@ def open_data(
 
     Without `preprocess` the pictures keep the size they share. Built-in sets are looked for in
     `root` (./data), and fetched there if `download` says so. Missing splits are drawn from `seed`,
-    or taken from `split_file`. Only `splits` are decoded; the others come empty. `progress(done,
-    total)` is told of decoded pictures. Raises UserError.
+    with the test part of a `fold`, or taken from `split_file`. Only `splits` are decoded; the
+    others come empty. `progress(done, total)` is told of decoded pictures. Raises UserError.
     """
     found = find(spec, DEFAULT_ROOT if root is None else Path(root), download=download)
     preprocess = preprocess or found.native_preprocess()
     if split_file is None:
         given = {split: pool.pictures for split, pool in found.pools.items()}
-        assignment, notices = assign(given, seed=seed), _drawn_without(found, given, splits)
+        _require_folds(spec, given, fold)
+        assignment = assign(given, seed=seed, fold=fold)
+        notices = _drawn_without(found, given, splits)
     else:
         recorded = read_split(split_file, found.classes)
         assignment, notices = _still_there(found, recorded, split_file, splits)
@@ -90,6 +93,24 @@ def open_data(
         unreadable=opened.unreadable,
         fingerprint=found.fingerprint(preprocess),
     )
+
+
+def _require_folds(spec: str, given: Mapping[str, Sequence[Labelled]], fold: Fold | None) -> None:
+    """Raise UserError where there is nothing to hold out in turns."""
+    if fold is None:
+        return
+    if "test" in given:
+        raise UserError(
+            f"{spec}: these data have test pictures of their own, so none are held out in turns. "
+            "Leave --folds out, or name a folder of classes alone"
+        )
+    labels = np.array([label for _, label in given["train"]])
+    most = int(np.bincount(labels).max()) if len(labels) else 0
+    if most < fold.of:
+        raise UserError(
+            f"{spec}: {fold.of} folds take that many pictures of a class, and the largest class "
+            f"has {counted(most, 'picture')}. Give fewer folds"
+        )
 
 
 def _drawn_without(

@@ -27,6 +27,14 @@ class Labelled(NamedTuple):
     label: int
 
 
+class Fold(NamedTuple):
+    """One of several equal parts of the pictures, which is tested on while the others train."""
+
+    number: int
+    """From 0 on."""
+    of: int
+
+
 @dataclass(frozen=True)
 class SplitAssignment:
     """The pictures of each split, in the order of their names."""
@@ -40,14 +48,17 @@ class SplitAssignment:
         return {"train": self.train, "val": self.val, "test": self.test}[split]
 
 
-def assign(given: Mapping[str, Sequence[Labelled]], *, seed: int) -> SplitAssignment:
+def assign(
+    given: Mapping[str, Sequence[Labelled]], *, seed: int, fold: Fold | None = None
+) -> SplitAssignment:
     """Complete the splits that the data have ("train" at least) by holding out what lacks.
 
     Without "test", 20 % of each class of train is held out for it; without "val", 10 % of what is
     left (at most 5 000 pictures in all when the test split was given), both rounded down. A class
     of three or more gives at least one picture to each; smaller ones stay whole in train. The draw
     depends on the seed and the names alone: pictures are ranked by a hash of both, so that an
-    added picture moves few others.
+    added picture moves few others. With a `fold` every `of`-th of these ranks is the test, from its
+    number on: over all folds each picture is tested once.
     """
     draw_test, draw_val = "test" not in given, "val" not in given
     val_fraction = VAL_FRACTION
@@ -58,10 +69,14 @@ def assign(given: Mapping[str, Sequence[Labelled]], *, seed: int) -> SplitAssign
         ranked = sorted((_rank(seed, name), name) for name in names)
         small = len(ranked) < 3
         tests = 0 if small or not draw_test else max(1, int(len(ranked) * TEST_FRACTION))
-        rest = len(ranked) - tests
-        vals = 0 if small or not draw_val else max(1, int(rest * val_fraction))
-        drawn |= {name: "test" for _, name in ranked[:tests]}
-        drawn |= {name: "val" for _, name in ranked[tests : tests + vals]}
+        held, rest = ranked[:tests], ranked[tests:]
+        if fold is not None and not small:
+            held = ranked[fold.number :: fold.of]
+            rest = [each for number, each in enumerate(ranked) if number % fold.of != fold.number]
+        few = small or len(rest) < 2
+        vals = 0 if few or not draw_val else max(1, int(len(rest) * val_fraction))
+        drawn |= {name: "test" for _, name in held}
+        drawn |= {name: "val" for _, name in rest[:vals]}
     parts = {split: list(given.get(split, ())) for split in ("val", "test")} | {"train": []}
     for picture in given["train"]:
         parts[drawn.get(picture.name, "train")].append(picture)

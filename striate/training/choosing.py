@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from striate.data.split import Fold
 from striate.layers import Shape
 from striate.recipes import read
 from striate.training.settings import Settings
@@ -43,6 +44,8 @@ class Wishes:
     """Any others, by name."""
     split: int | None = None
     """Where chance begins for which pictures are held out; as `seed` where it is left open."""
+    fold: Fold | None = None
+    """The part of the pictures that is held out for the test, of several."""
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -51,7 +54,7 @@ class Wishes:
         said = {
             each.name: getattr(self, each.name)
             for each in fields(self)
-            if each.name not in ("recipe", "settings", "split")
+            if each.name not in ("recipe", "settings", "split", "fold")
             and getattr(self, each.name) != getattr(plain, each.name)
         }
         if self.batch == AUTO:

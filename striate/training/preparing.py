@@ -75,6 +75,7 @@ def prepare(
         root=root,
         download=download,
         seed=wishes.seed if wishes.split is None else wishes.split,
+        fold=wishes.fold,
         allow_unreadable=allow_unreadable,
         progress=display.reading,
     )

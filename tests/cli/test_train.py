@@ -174,6 +174,31 @@ def test_several_are_trained_and_asked_together(run, tmp_path: Path) -> None:
     assert run("test", *folders, "nowhere").err.startswith("striate: nowhere: no such folder")
 
 
+def test_folds_test_every_picture_once(run, tmp_path: Path) -> None:
+    given = ["--epochs", "1", "--device", "cpu", "--folds", "2", "-o", tmp_path / "run"]
+    status, out, _ = run("train", NET, "digits", *given, "--json")
+    assert status == 0
+    found = json.loads(out)
+    folders = [tmp_path / f"run-{number}" for number in (1, 2)]
+    assert [each["run"] for each in found["folds"]] == [str(folder) for folder in folders]
+    assert found["images"] == 1797
+    alone = [each["accuracy"] for each in found["folds"]]
+    right = sum(each["accuracy"] * each["images"] for each in found["folds"])
+    assert found["accuracy"] == pytest.approx(right / 1797)
+    assert found["spread"] == pytest.approx(abs(alone[0] - alone[1]) / 2**0.5)
+    tested = [json.loads(run("test", folder, "--json").out)["accuracy"] for folder in folders]
+    assert tested == alone
+
+
+def test_folds_that_cannot_be(run) -> None:
+    assert run("train", NET, "digits", "--folds", "400").err == (
+        "striate: digits: 400 folds take that many pictures of a class, and the largest class has "
+        "183 pictures. Give fewer folds\n"
+    )
+    status, _, err = run("train", NET, "digits", "--folds", "2", "--ensemble", "2")
+    assert (status, err.splitlines()[0]) == (2, "striate: Give --ensemble or --folds, not both.")
+
+
 def test_test_prints_json_of_the_held_out_pictures(run, trained: Path) -> None:
     status, out, _ = run("test", trained, "--json")
     result = json.loads(out)

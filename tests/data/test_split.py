@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.data.split import (
+    Fold,
     Labelled,
     SplitAssignment,
     assign,
@@ -69,6 +70,19 @@ class TestAssign:
             assert (min(shares) >= 1) == (count >= 3)
         random.shuffle(everything)
         assert assign({"train": everything}, seed=seed) == drawn
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(2, 12))
+    def test_folds_test_every_picture_once(self, counts: list[int], count: int) -> None:
+        everything = pictures(*counts)
+        drawn = [assign({"train": everything}, seed=5, fold=Fold(i, count)) for i in range(count)]
+        tested = sorted(each for one in drawn for each in one.test)
+        assert tested == [each for each in sorted(everything) if counts[each.label] >= 3]
+        for one in drawn:
+            assert sorted(one.train + one.val + one.test) == sorted(everything)
+            assert set(by_class(one.train)) == set(range(len(counts)))
+            for label, tests in by_class(one.test).items():
+                assert tests in (counts[label] // count, -(-counts[label] // count))
 
     def test_seeds_differ(self) -> None:
         everything = {"train": pictures(100)}
