@@ -57,7 +57,7 @@ def measure(text: Source, data: DataSet, wishes: Wishes, change: Change) -> Resu
     trained = train_network(
         network,
         data,
-        preparing.scaled(preparing.statistics(data), settings.scaling),
+        preparing.scaled(data, settings.scaling),
         settings,
         choose_machine(wishes.device, wishes.precision),
         Watcher(),

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 def to_input(batch: Tensor, normalise: Normalise, dtype: torch.dtype) -> Tensor:
     """Pictures N×H×W×C in 0…255, uint8 or floating, as N×C×H×W in channels-last memory.
 
-    From each channel its mean is taken, and the rest is divided by its standard deviation, in
-    float32 on the batch's device; the result is rounded to `dtype` once. The batch stays as it is.
+    From each channel its mean is taken, or from all the mean picture, and the rest is divided by
+    its standard deviation, in float32 on the batch's device; the result is rounded to `dtype` once.
+    The batch stays as it is.
     """
-    mean = torch.tensor(normalise.mean, dtype=torch.float32, device=batch.device)
+    taken = normalise.mean if normalise.image is None else normalise.image.astype("float32")
+    mean = torch.as_tensor(taken, dtype=torch.float32, device=batch.device)
     scale = torch.tensor(normalise.std, dtype=torch.float32, device=batch.device).reciprocal_()
     values = batch.to(torch.float32, copy=True).sub_(mean).mul_(scale)
     return values.to(dtype).permute(0, 3, 1, 2)

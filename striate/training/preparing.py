@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from striate.data import DataSet, open_data
+from striate.data.pictures import Pixels
 from striate.graph import Graph, find_source, load_graph
 from striate.layers import Shape
 from striate.modules import Network, build
@@ -98,7 +99,7 @@ def prepare(
         module,
         pictures,
         chosen,
-        scaled(statistics(pictures), chosen.settings.scaling),
+        scaled(pictures, chosen.settings.scaling),
         machine,
         tuple(filter(None, told)),
     )
@@ -144,12 +145,26 @@ def statistics(data: DataSet) -> Normalise:
     return Normalise(tuple(float(m) for m in mean), tuple(float(s) for s in std))
 
 
-def scaled(measured: Normalise, scaling: str) -> Normalise:
+def mean_image(data: DataSet) -> Pixels:
+    """The mean of all training pictures, H×W×C, rounded to whole values (Krizhevsky et al. 2012,
+    section 2)."""
+    images = data.train.images
+    chunk = max(1, _CHUNK_PIXELS // (images.shape[1] * images.shape[2]))
+    total = np.zeros(images.shape[1:], np.int64)
+    for start in range(0, len(images), chunk):
+        total += images[start : start + chunk].sum(0, dtype=np.int64)
+    return np.rint(total / len(images)).astype(np.uint8)
+
+
+def scaled(data: DataSet, scaling: str) -> Normalise:
     """What a network is given of pixels, by the word of the settings."""
+    measured = statistics(data)
     half, channels = 255 / 2, len(measured.mean)
     match scaling:
         case "mean":
             return Normalise(measured.mean, (half,) * channels)
+        case "image":
+            return Normalise(measured.mean, (half,) * channels, mean_image(data))
         case "unit":
             return Normalise((half,) * channels, (half,) * channels)
     return measured

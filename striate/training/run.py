@@ -4,6 +4,7 @@
     run.json             classes, preprocessing, settings, results (see `Record`)
     split.csv            which picture was in which part
     metrics.csv          one row for each validation
+    mean.png             the mean of the training pictures, where it is taken from each
     weights.safetensors  the best weights, float32, under the graph's names
     state.safetensors    what a training that is not over goes on from (see `State`)
 
@@ -12,16 +13,20 @@ Nothing in it can execute: reading a run parses text and copies numbers.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from striate.data import Preprocess
+from striate.data.pictures import Pixels
 from striate.errors import UserError
 from striate.files import remove_leftovers, write_whole
 from striate.graph.load import NETWORK_OF_RUN, read_file
@@ -45,6 +50,7 @@ NETWORK, RECORD, SPLIT, METRICS, WEIGHTS, STATE = (
     "weights.safetensors",
     "state.safetensors",
 )
+MEAN = "mean.png"
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,13 @@ class Normalise:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    image: Pixels | None = field(default=None, compare=False)
+    """The picture H×W×C that is taken in place of the means; a run has it as a file."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `run.json` holds of it."""
+        named = {} if self.image is None else {"image": MEAN}
+        return {"mean": self.mean, "std": self.std, **named}
 
 
 @dataclass(frozen=True)
@@ -82,8 +95,11 @@ class Record:
 
     def to_json(self) -> str:
         """The text of `run.json`."""
-        content = {"format": FORMAT, **asdict(self)}
-        content["preprocess"] = self.preprocess.to_json()
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        own["settings"] = self.settings.to_json()
+        own["preprocess"] = self.preprocess.to_json()
+        own["normalise"] = self.normalise.to_json()
+        content = {"format": FORMAT, **own}
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -159,6 +175,39 @@ def write_record(folder: Path, record: Record) -> None:
     write_whole(folder / RECORD, record.to_json())
 
 
+def write_mean(folder: Path, normalise: Normalise) -> None:
+    """Write `mean.png`, whole or not at all, if a mean picture is taken from each."""
+    if normalise.image is None:
+        return
+    from PIL import Image
+
+    bytes_of = io.BytesIO()
+    Image.fromarray(normalise.image.squeeze()).save(bytes_of, "png")
+    write_whole(folder / MEAN, bytes_of.getvalue())
+
+
+def _read_mean(path: Path, preprocess: Preprocess) -> Pixels:
+    from PIL import Image, UnidentifiedImageError
+
+    if not path.is_file():
+        raise _missing(path)
+    try:
+        with Image.open(path) as opened:
+            found = np.atleast_3d(np.array(opened))
+    except (UnidentifiedImageError, OSError) as error:
+        raise UserError(
+            f"{path}: the mean picture is damaged ({error}). Copy the file again from where it "
+            "came, or train again"
+        ) from None
+    wanted = (preprocess.height, preprocess.width, preprocess.channels)
+    if found.shape != wanted or found.dtype != np.uint8:
+        raise UserError(
+            f"{path}: the mean picture is {show(found.shape)}, but {RECORD} reads pictures of "
+            f"{show(wanted)} (rows, columns, channels). One of the two was changed"
+        )
+    return found
+
+
 def write_weights(folder: Path, weights: Mapping[str, Tensor]) -> None:
     """Write `weights.safetensors`, whole or not at all."""
     from safetensors.torch import save
@@ -203,6 +252,9 @@ def _open(folder: Path, needed: Sequence[str]) -> Run:
         if not (folder / name).is_file():
             raise _missing(folder / name)
     record = _read_record(folder / RECORD)
+    if record.normalise.image is not None:
+        image = _read_mean(folder / MEAN, record.preprocess)
+        record = replace(record, normalise=replace(record.normalise, image=image))
     return Run(folder, read_file(folder / NETWORK), record)
 
 
@@ -285,30 +337,30 @@ def _read_record(path: Path) -> Record:
         ) from None
 
 
-def _record(fields: Fields) -> Record:
-    preprocess = Preprocess.from_json(fields.object("preprocess"))
+def _record(given: Fields) -> Record:
+    preprocess = Preprocess.from_json(given.object("preprocess"))
     return Record(
-        network=fields.text("network"),
-        data=fields.text("data"),
-        folder=fields.optional_text("folder"),
-        root=fields.optional_text("root"),
-        fingerprint=fields.text("fingerprint"),
-        classes=fields.names("classes"),
+        network=given.text("network"),
+        data=given.text("data"),
+        folder=given.optional_text("folder"),
+        root=given.optional_text("root"),
+        fingerprint=given.text("fingerprint"),
+        classes=given.names("classes"),
         preprocess=preprocess,
-        normalise=_normalise(fields.inside("normalise"), preprocess.channels),
-        settings=Settings.from_json(fields.object("settings")),
-        origins=fields.optional_object("origins"),
-        environment=fields.object("environment"),
-        notices=fields.texts("notices"),
-        results=fields.object("results"),
+        normalise=_normalise(given.inside("normalise"), preprocess.channels),
+        settings=Settings.from_json(given.object("settings")),
+        origins=given.optional_object("origins"),
+        environment=given.object("environment"),
+        notices=given.texts("notices"),
+        results=given.object("results"),
     )
 
 
-def _normalise(fields: Fields, channels: int) -> Normalise:
-    mean, std = fields.numbers("mean", channels), fields.numbers("std", channels)
+def _normalise(given: Fields, channels: int) -> Normalise:
+    mean, std = given.numbers("mean", channels), given.numbers("std", channels)
     if 0 in std:
-        raise FieldError(f"'{fields.prefix}std' is {list(std)}; none may be 0")
-    return Normalise(mean, std)
+        raise FieldError(f"'{given.prefix}std' is {list(std)}; none may be 0")
+    return Normalise(mean, std, np.zeros(0, np.uint8) if "image" in given.content else None)
 
 
 def _check_record(run: Run, graph: Graph) -> None:

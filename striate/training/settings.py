@@ -10,7 +10,7 @@ from typing import Any
 from striate.errors import UserError
 
 OPTIMIZERS = ("muon", "sgd", "rmsprop", "adamw", "lamb")
-SCALINGS = ("std", "mean", "unit")
+SCALINGS = ("std", "mean", "image", "unit")
 SCHEDULES = ("line", "cosine", "constant", "drops", "plateau")
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -143,7 +143,8 @@ class Settings:
     shortcuts."""
     scaling: str = "std"
     """What goes into the network. `std`: the channels' means off, divided by their standard
-    deviations. `mean`: the means off, divided by 127.5. `unit`: from -1 to 1."""
+    deviations. `mean`: the means off, divided by 127.5. `image`: the mean of all training pictures,
+    pixel by pixel, in place of the channels'. `unit`: from -1 to 1."""
     stop_after: int = 0
     """Looks at the validation pictures without a lower loss after which the training ends; 0:
     none."""

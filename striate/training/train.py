@@ -28,6 +28,7 @@ from striate.training.loop import Resume, Trained, Watcher, train_network
 from striate.training.preparing import prepare
 from striate.training.progress import Display
 from striate.training.run import (
+    MEAN,
     METRICS,
     NETWORK,
     RECORD,
@@ -41,6 +42,7 @@ from striate.training.run import (
     finish,
     open_run,
     taken,
+    write_mean,
     write_record,
     write_weights,
 )
@@ -124,6 +126,7 @@ def fit(
         display.say(opening(folder, pictures))
         write_whole(folder / NETWORK, ready.text.text.rstrip("\n") + "\n")
         write_split(folder / SPLIT, pictures.assignment, pictures.classes)
+        write_mean(folder, record.normalise)
         write_record(folder, record)
         trained = train_into(
             folder,
@@ -279,7 +282,7 @@ def removed_without_weights(folder: Path) -> Iterator[None]:
     except BaseException:
         if not any((folder / name).exists() for name in (WEIGHTS, STATE)):
             with suppress(OSError):
-                for name in (NETWORK, RECORD, SPLIT, METRICS):
+                for name in (NETWORK, RECORD, SPLIT, METRICS, MEAN):
                     (folder / name).unlink(missing_ok=True)
                 folder.rmdir()
         raise

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
+import striate
 from striate.data import DataSet
+from striate.errors import UserError
 from striate.training import preparing
+from striate.training.prepare import to_input
 from striate.training.preparing import scaled, statistics
-from striate.training.run import Normalise
+from striate.training.run import Normalise, open_run
 
 
 def with_train(data: DataSet, images: np.ndarray) -> DataSet:
@@ -44,10 +51,48 @@ def test_a_channel_that_never_changes_is_divided_by_one(digits: DataSet) -> None
     assert (found.mean, found.std) == ((7.0,), (1.0,))
 
 
-def test_what_a_network_is_given_of_pixels() -> None:
-    measured = Normalise((100.0, 50.0), (30.0, 20.0))
-    assert scaled(measured, "std") == measured
-    assert scaled(measured, "mean") == Normalise((100.0, 50.0), (127.5, 127.5))
-    unit = scaled(measured, "unit")
+def test_what_a_network_is_given_of_pixels(digits: DataSet) -> None:
+    measured = statistics(digits)
+    assert scaled(digits, "std") == measured
+    assert scaled(digits, "mean") == Normalise(measured.mean, (127.5,))
+    unit = scaled(digits, "unit")
     ends = [(value - unit.mean[0]) / unit.std[0] for value in (0, 255)]
     assert ends == [-1, 1]
+
+
+def test_the_mean_picture(digits: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparing, "_CHUNK_PIXELS", 1000)
+    found = scaled(digits, "image")
+    images = digits.train.images
+    assert found.image is not None
+    np.testing.assert_array_equal(found.image, images.mean(0).round())
+    given = to_input(torch.from_numpy(images[:5].copy()), found, torch.float32)
+    expected = (images[:5] - images.mean(0).round()) / 127.5
+    np.testing.assert_allclose(given.permute(0, 2, 3, 1), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_run_keeps_the_mean_picture_and_goes_on_with_it(tmp_path: Path) -> None:
+    text = "input 1x8x8 -> conv3-8 -> relu -> gap -> fc-10"
+    run = striate.train(
+        text, "digits", epochs=1, output=tmp_path / "run", settings={"scaling": "image"}
+    ).run
+    assert json.loads((run.folder / "run.json").read_text())["normalise"]["image"] == "mean.png"
+    read = open_run(run.folder)
+    assert read.record.normalise.image is not None
+    assert read.record.normalise.image.shape == (8, 8, 1)
+    tested = json.loads((run.folder / "test.json").read_text())["accuracy"]
+    assert striate.test(run.folder).accuracy == tested
+    place = run.folder / "mean.png"
+    Image.new("L", (7, 8)).save(place)
+    with pytest.raises(UserError) as refused:
+        open_run(run.folder)
+    assert str(refused.value) == (
+        f"{place}: the mean picture is 8×7×1, but run.json reads pictures of 8×8×1 (rows, columns, "
+        "channels). One of the two was changed"
+    )
+    place.write_bytes(b"no picture")
+    with pytest.raises(UserError, match="the mean picture is damaged"):
+        open_run(run.folder)
+    place.unlink()
+    with pytest.raises(UserError, match="this file of the run is missing"):
+        open_run(run.folder)
