@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from striate.training.settings import Settings
 from striate.training.team import ALONE, Team
+from striate.training.trivial import KINDS, LEVELS, changed
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,9 @@ class Batches:
             batch = self._coloured(batch)
         if self._lit_up:
             batch = self._lit(batch)
+        if settings.trivial:
+            signs = torch.where(self._random() < 0.5, -1, 1)
+            batch = changed(batch, self._whole(len(KINDS)), self._whole(LEVELS), signs)
         if settings.cutout:
             batch = self._hidden(batch)
         return batch

@@ -127,6 +127,8 @@ class Settings:
     lighting: float = 0.0
     """How far colours move along the principal components of all pixels' colours: the standard
     deviation in units of each one's variance. AlexNet took 0.1. Grey pictures stay as they are."""
+    trivial: bool = False
+    """TrivialAugment: each picture is changed in one of 14 ways, at any strength."""
     cutout: float = 0.0
     """The side of a square in the mean colour that hides a part of each picture, as a share of the
     shorter side."""
