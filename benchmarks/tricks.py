@@ -1,6 +1,6 @@
 """What each trick does to a network of CIFAR-10 under one small budget.
 
-    python benchmarks/tricks.py DATA [--pictures 10000] [--epochs 8] [--seeds 3]
+    python benchmarks/tricks.py DATA [--pictures 10000] [--epochs 8] [--seeds 3] [--only NAME …]
 
 `quick` is trained on the same 10 000 pictures for 8 epochs by the default recipe, and with one
 thing changed at a time; for three seeds each, in turns. Accuracies are of the validation pictures
@@ -36,6 +36,7 @@ VARIANTS = {
     "colours changed by 0.2": "colour=0.2",
     "AlexNet's lighting 0.1": "lighting=0.1",
     "cutout of half the side": "cutout=0.5",
+    "TrivialAugment": "trivial=true",
     "mixup 0.2": "mixup=0.2",
     "CutMix 1": "cutmix=1.0",
     "running mean of the weights 0.99": "ema=0.99",
@@ -45,6 +46,7 @@ VARIANTS = {
     "no warm-up": "warmup=0.0",
     "pixels from -1 to 1": "scaling=unit",
     "means off alone": "scaling=mean",
+    "the mean picture off": "scaling=image",
     "SGD, Nesterov": SGD,
     "SGD, plain momentum": f"{SGD},nesterov=false",
     "SGD, biases decayed": f"{SGD},decay_all=true",
@@ -72,6 +74,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=10_000)
     parser.add_argument("--epochs", type=float, default=8.0)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     chosen = parser.parse_args()
     keep_large_blocks()
     source = find_source("quick")
@@ -79,7 +82,7 @@ def main() -> None:
     data = fewer(open_data(chosen.data, preprocess_for(shape)), chosen.pictures)
     text, _ = fit_to_data(source, shape, len(data.classes))
     variants: dict[str, compare.Change] = {"the default": {}}
-    variants |= {name: compare.parse(v) for name, v in VARIANTS.items()}
+    variants |= {name: compare.parse(VARIANTS[name]) for name in chosen.only}
     found: dict[str, list[float]] = {name: [] for name in variants}
     for seed in range(chosen.seeds):
         for name, change in variants.items():

@@ -69,6 +69,7 @@ BAD = [
     ("stop_after", -1, "a whole number from 0 to 1000"),
     ("balance", 1, "true or false"),
     ("zero_gamma", "yes", "true or false"),
+    ("trivial", 1, "true or false"),
     ("scaling", "picture", "one of std, mean, image, unit"),
     ("body_rate", 1.5, "a number from 0 to 1"),
     ("teacher", 3, "a run's folder"),
