@@ -21,6 +21,7 @@ from striate.training.loop import pieces_of
 from striate.training.team import ALONE, Team, share_of
 
 NETWORK = str(Path(__file__).parents[2] / "examples" / "digits.net")
+SMALL = "input 1x8x8 -> conv3-8 nobias -> bn -> relu -> gap -> fc-10"
 
 COLLECTIVES = """
 import torch
@@ -78,8 +79,8 @@ def environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1"}
 
 
-def train(folder: Path, *more: str, count: int = 2) -> list[str]:
-    given = ["-m", "striate", "train", NETWORK, "digits", "--device", "cpu"]
+def train(folder: Path, *more: str, count: int = 2, network: str = NETWORK) -> list[str]:
+    given = ["-m", "striate", "train", network, "digits", "--device", "cpu"]
     settings = ["--set", "optimizer=sgd", "--lr", "0.02", "--precision", "float32"]
     command = [*given, *settings, "-o", str(folder), *more]
     return torchrun(*command, count=count) if count > 1 else [sys.executable, *command]
@@ -140,7 +141,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="ne
 def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        train(folder, "--epochs", "10"),
+        train(folder, "--epochs", "10", network=SMALL),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -161,7 +162,7 @@ def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path: Path) ->
 def test_a_signal_ends_all_with_their_state_and_two_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = subprocess.Popen(
-        train(folder, "--epochs", "10"),
+        train(folder, "--epochs", "10", network=SMALL),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
