@@ -46,7 +46,7 @@ from striate.sizing.page import to_html
         "striate size mobilenet_v2 --backward",
         "striate size mobilenet_v2 --convention fvcore",
         "striate size resnet50 --batch 8 --time",
-        "striate size torchvision:resnet18 --batch 8 --measure",
+        "striate size quick --batch 64 --measure",
     ),
 )
 @network_argument
