@@ -18,6 +18,7 @@ from numpy.lib import format as npy
 
 from striate.data.decoding import Progress, Source, Unreadable, decoded_chunks
 from striate.data.pictures import Pixels, Preprocess, UnreadablePicture
+from striate.data.room import SHARE_FOR_PICTURES, free_memory
 from striate.errors import UserError
 
 FORMAT = 1
@@ -54,8 +55,11 @@ def content_key(preprocess: Preprocess, parts: Iterable[object]) -> str:
 
 
 def fits_in_memory(size: int) -> bool:
-    """Whether so many bytes of pictures are held in memory rather than mapped from a file."""
-    return size <= IN_MEMORY_BYTES
+    """Whether so many bytes of pictures are held in memory rather than mapped from a file.
+
+    That is up to IN_MEMORY_BYTES, and up to a share of what is free.
+    """
+    return size <= IN_MEMORY_BYTES and size <= SHARE_FOR_PICTURES * free_memory()
 
 
 def decode(source: Source, progress: Progress | None = None) -> Decoded:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
-from contextlib import suppress
-from pathlib import Path
 
 import torch
 
+from striate.data.room import free_memory
 from striate.errors import UserError
 from striate.graph import Graph
 from striate.ledgers import largest_batch, memory
@@ -61,21 +59,10 @@ MARGIN = 0.9
 
 
 def free_bytes(machine: Machine) -> int:
-    """Memory that is free on the device: what a cgroup leaves counts on a CPU."""
+    """Memory that is free on the device; on a CPU, for this process."""
     if machine.device.type == "cuda":
         return int(torch.cuda.mem_get_info(machine.device)[0])
-    found = []
-    with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(1024 * int(line.split()[1]))
-    with suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        used = int((group / "memory.current").read_text())
-        found.append(int((group / "memory.max").read_text()) - used)
-    if not found:
-        found.append(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return max(0, min(found))
+    return free_memory()
 
 
 def parts_that_fit(graph: Graph, batch: int, optimizer: str, machine: Machine, free: int) -> int:
