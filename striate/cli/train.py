@@ -299,7 +299,7 @@ def _tell_all(context: click.Context, found: TestResult | Folds, *, as_json: boo
             click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=1))
         else:
             click.echo(found.table().rstrip("\n"))
-    join().meet()
+    join().leave()
     context.exit(DONE)
 
 
@@ -309,7 +309,7 @@ def _tell(context: click.Context, result: TrainResult, *, as_json: bool) -> NoRe
 
     if join().leads:
         _say(result, as_json=as_json)
-    join().meet()
+    join().leave()
     context.exit(INTERRUPTED if result.interrupted else DONE)
 
 

@@ -7,7 +7,6 @@ writes and speaks.
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -48,6 +47,13 @@ class Team:
     def meet(self) -> None:
         """Wait until all have come here."""
         self.sum([0.0])
+
+    def leave(self) -> None:
+        """End together: torchrun ends all when one is gone, and a thread of gloo's that still runs
+        when Python ends can end it with an error."""
+        if self.size > 1:
+            self.meet()
+            torch.distributed.destroy_process_group()
 
     @contextmanager
     def first(self) -> Iterator[None]:
@@ -141,8 +147,6 @@ def join() -> Team:
     if on_gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     torch.distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_WAIT)
-    if on_gpu:
-        atexit.register(torch.distributed.destroy_process_group)
     return Team(torch.distributed.get_rank(), torch.distributed.get_world_size())
 
 

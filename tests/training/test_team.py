@@ -67,6 +67,7 @@ for dtype, shape in ((torch.float32, (7, 4, 5, 3)), (torch.bfloat16, (6, 4, 2, 2
     for (name, one), other in zip(alone.named_buffers(), together.buffers()):
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4, msg=name)
     assert torch.equal(together.eval()(images), together[0].forward(images))
+team.leave()
 """
 
 
