@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -222,9 +222,15 @@ def command(
     if ensemble is not None and folds is not None:
         raise click.UsageError("Give --ensemble or --folds, not both.", context)
     if folds is not None:
-        _folds(context, train, folds, output, seed, as_json=as_json)
+        each = [partial(train, seed=seed, fold=(number, folds)) for number in range(folds)]
+        found = _several(context, each, output, as_json=as_json)
+        tests = tuple(result.test for result in found if result.test is not None)
+        _tell_all(context, striate.Folds(tests), as_json=as_json)
     if ensemble is not None:
-        _ensemble(context, train, ensemble, output, seed, as_json=as_json)
+        each = [partial(train, seed=seed + number, split=seed) for number in range(ensemble)]
+        found = _several(context, each, output, as_json=as_json)
+        together = striate.test_together([result.run.folder for result in found])
+        _tell_all(context, together, as_json=as_json)
     result = train(output=output, seed=seed)
     _tell(context, result, as_json=as_json)
 
@@ -248,47 +254,21 @@ def _resumed(
     return striate.resume(run, root=root, allow_unreadable=allow_unreadable, log=log)
 
 
-def _ensemble(
+def _several(
     context: click.Context,
-    train: Callable[..., TrainResult],
-    count: int,
+    trainings: Sequence[Callable[..., TrainResult]],
     output: Path | None,
-    seed: int,
     *,
     as_json: bool,
-) -> NoReturn:
-    """Train so many networks that hold the same pictures out, and test them together."""
-    folders = []
-    for number in range(count):
-        result = train(output=_numbered(output, number), seed=seed + number, split=seed)
-        folders.append(result.run.folder)
-        if result.interrupted:
-            _tell(context, result, as_json=as_json)
-    _tell_all(context, striate.test_together(folders), as_json=as_json)
-
-
-def _folds(
-    context: click.Context,
-    train: Callable[..., TrainResult],
-    count: int,
-    output: Path | None,
-    seed: int,
-    *,
-    as_json: bool,
-) -> NoReturn:
-    """Train once for each part of the pictures, and tell what the tests on all of them say."""
+) -> list[TrainResult]:
+    """Run trainings one after the other, their folders numbered; ends where one is interrupted."""
     results = []
-    for number in range(count):
-        result = train(output=_numbered(output, number), seed=seed, fold=(number, count))
-        if result.interrupted:
-            _tell(context, result, as_json=as_json)
-        assert result.test is not None
-        results.append(result.test)
-    _tell_all(context, striate.Folds(tuple(results)), as_json=as_json)
-
-
-def _numbered(output: Path | None, number: int) -> Path | None:
-    return None if output is None else output.with_name(f"{output.name}-{number + 1}")
+    for number, train in enumerate(trainings, 1):
+        place = None if output is None else output.with_name(f"{output.name}-{number}")
+        results.append(train(output=place))
+        if results[-1].interrupted:
+            _tell(context, results[-1], as_json=as_json)
+    return results
 
 
 def _tell_all(context: click.Context, found: TestResult | Folds, *, as_json: bool) -> NoReturn:

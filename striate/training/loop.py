@@ -34,7 +34,14 @@ from striate.training.distilling import Teacher, distance
 from striate.training.evaluate import probabilities
 from striate.training.freezing import freeze_body, learning
 from striate.training.heads import head_layers, scores_of
-from striate.training.memory import halved, in_parts, is_out_of_memory, require_statistics
+from striate.training.memory import (
+    halved,
+    in_parts,
+    is_out_of_memory,
+    pieces_of,
+    require_statistics,
+    too_large,
+)
 from striate.training.optimise import Optimizer
 from striate.training.prepare import to_input
 from striate.training.run import Normalise
@@ -138,9 +145,9 @@ def train_network(
     heads = head_layers(network.graph) if settings.body_rate < 1 else set()
     if settings.body_rate == 0:
         freeze_body(network, heads)
+    team.begin_alike(network)
     optimizer = Optimizer(network, settings, macs_of(network.graph, batches.size), heads)
     lower_precision(network, machine.dtype)
-    team.begin_alike(network)
     require_statistics(network.graph, batches.size // min(settings.accumulate, batches.size))
     heads_of = scores_of(network)
     weights = class_weights(labels, len(data.classes)) if settings.balance else None
@@ -338,30 +345,6 @@ class Diverged(Exception):  # noqa: N818
         super().__init__()
         self.files = files
         """The batch's pictures, where it is known which batch it was."""
-
-
-def pieces_of(accumulate: int, batch: int, team: Team) -> int:
-    """The parts that each process learns its share of a batch in.
-
-    Raises UserError for a batch with fewer pictures than they all take.
-    """
-    least = batch // team.size
-    if not least:
-        raise UserError(
-            f"batch: found {batch}, but {team.size} processes take a picture each at least. Give "
-            f"--batch {team.size} or more"
-        )
-    return min(-(-accumulate // team.size), least)
-
-
-def too_large(team: Team, pieces: int) -> str:
-    """What to tell when a process's share of a batch takes too much memory."""
-    more = 2 * pieces * team.size
-    return (
-        f"process {team.rank} of {team.size}: its share of a batch takes more memory than there "
-        f"is. Give --set accumulate={more}, and each is learned in twice as many parts, or more "
-        "processes"
-    )
 
 
 def _are_finite(optimizer: Optimizer) -> bool:

@@ -12,6 +12,7 @@ from striate.graph import Graph
 from striate.ledgers import largest_batch, memory
 from striate.sizing.memory import StepSettings
 from striate.training.device import Machine
+from striate.training.team import Team
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -32,6 +33,30 @@ def halved(pieces: int, batch: int, graph: Graph, machine: Machine) -> int:
         )
     require_statistics(graph, smallest)
     return 2 * pieces
+
+
+def pieces_of(accumulate: int, batch: int, team: Team) -> int:
+    """The parts that each process learns its share of a batch in.
+
+    Raises UserError for a batch with fewer pictures than they all take.
+    """
+    least = batch // team.size
+    if not least:
+        raise UserError(
+            f"batch: found {batch}, but {team.size} processes take a picture each at least. Give "
+            f"--batch {team.size} or more"
+        )
+    return min(-(-accumulate // team.size), least)
+
+
+def too_large(team: Team, pieces: int) -> str:
+    """What to tell when a process's share of a batch takes too much memory."""
+    more = 2 * pieces * team.size
+    return (
+        f"process {team.rank} of {team.size}: its share of a batch takes more memory than there "
+        f"is. Give --set accumulate={more}, and each is learned in twice as many parts, or more "
+        "processes"
+    )
 
 
 def in_parts(pieces: int, batch: int, step: int) -> str:

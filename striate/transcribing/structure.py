@@ -57,8 +57,11 @@ def structure(network: Steps) -> Tree:
         tree = nesting.run()
         if not nesting.found:
             return tree
+        before = sum(map(len, crossings.values()))
         for join, step in nesting.found:
             crossings.setdefault(join, set()).add(step)
+        if sum(map(len, crossings.values())) == before:
+            raise Unwritten("its branches cross in a way that names do not undo")
 
 
 def _joined(steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -35,7 +35,10 @@ print(len(part))
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+
+
+@needs_proc
 def test_a_set_larger_than_the_memory_limit_is_read_from_its_file(tmp_path: Path) -> None:
     for name, value in (("dark", 60), ("light", 180)):
         (tmp_path / "pictures" / name).mkdir(parents=True)
@@ -54,6 +57,7 @@ def test_a_set_larger_than_the_memory_limit_is_read_from_its_file(tmp_path: Path
     assert (done.returncode, done.stdout.strip()) == (0, "130"), done.stderr
 
 
+@needs_proc
 def test_free_memory_is_within_the_limits_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     free = room.free_memory()
     assert 0 < free < 1e13

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from striate.errors import StriateError
-from striate.training.loop import pieces_of
+from striate.training.memory import pieces_of
 from striate.training.team import ALONE, Team, share_of
 
 NETWORK = str(Path(__file__).parents[2] / "examples" / "digits.net")
@@ -121,13 +121,21 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     assert json.loads((two / "run.json").read_text())["environment"]["processes"] == 2
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def begun(folder: Path) -> subprocess.Popen[str]:
+    """Two processes that have looked at the validation pictures once."""
+    process = subprocess.Popen(
+        train(folder, "--epochs", "10", network=SMALL),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     end = time.monotonic() + 200
-    while not path.exists():
+    while not (folder / "weights.safetensors").exists():
         assert process.poll() is None
-        assert process.stderr is not None
         assert time.monotonic() < end
         time.sleep(0.05)
+    return process
 
 
 def workers(process: subprocess.Popen[str]) -> list[int]:
@@ -141,14 +149,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="ne
 @needs_proc
 def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = subprocess.Popen(
-        train(folder, "--epochs", "10", network=SMALL),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(folder / "weights.safetensors", process)
+    process = begun(folder)
     os.kill(workers(process)[1], signal.SIGKILL)
     _, told = process.communicate(timeout=120)
     assert process.returncode != 0
@@ -162,14 +163,7 @@ def test_a_killed_process_ends_all_and_another_number_goes_on(tmp_path: Path) ->
 @needs_proc
 def test_a_signal_ends_all_with_their_state_and_two_go_on(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    process = subprocess.Popen(
-        train(folder, "--epochs", "10", network=SMALL),
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(folder / "weights.safetensors", process)
+    process = begun(folder)
     for worker in workers(process):
         os.kill(worker, signal.SIGTERM)
     _, told = process.communicate(timeout=120)
