@@ -1,4 +1,4 @@
-"""From what the user typed to the pictures it means: a built-in name or a folder."""
+"""From what the user typed to the pictures it means: a built-in name, a folder, an archive."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.built_in import NATIVE_SHAPES, read_built_in
-from striate.data.folders import Listing, scan
+from striate.data.folders import Listing, PictureFile, scan
 from striate.data.pictures import Preprocess, UnreadablePicture, picture_shape
 from striate.data.pools import ArrayPool, FilePool, Pool, digest
+from striate.data.shards import is_sharded, scan_shards
 from striate.data.walking import kind_of
 from striate.errors import UserError
 
@@ -53,7 +54,7 @@ class Found:
 
 
 def find(spec: str, root: Path, *, download: bool) -> Found:
-    """Look up a data set by built-in name (its files below `root`) or as a folder."""
+    """Look up a data set by built-in name (its files below `root`), or as a folder or archive."""
     is_built_in, notices = resolve(spec)
     if is_built_in:
         arrays = read_built_in(spec, root, download=download)
@@ -107,12 +108,9 @@ def resolve(spec: str) -> tuple[bool, tuple[str, ...]]:
 def shared_shape(pools: Mapping[str, Pool]) -> Shape | None:
     """The shape of pictures that have one size, colour if any has; None if sizes differ."""
     files = [
-        (pool.root, file.name)
-        for pool in pools.values()
-        if isinstance(pool, FilePool)
-        for file in pool.files
+        (pool, file) for pool in pools.values() if isinstance(pool, FilePool) for file in pool.files
     ]
-    shapes = [shape for root, name in _sample(files) if (shape := _shape(root / name))]
+    shapes = [shape for pool, file in _sample(files) if (shape := _shape(pool, file))]
     if len({shape[1:] for shape in shapes}) != 1:
         return None
     return max(shapes)
@@ -120,20 +118,20 @@ def shared_shape(pools: Mapping[str, Pool]) -> Shape | None:
 
 def _scan(spec: str, notices: tuple[str, ...]) -> Listing:
     try:
-        return scan(spec)
+        return scan_shards(Path(spec)) if is_sharded(Path(spec)) else scan(spec)
     except UserError as error:
         raise UserError("\n".join([str(error), *(f"({notice}.)" for notice in notices)])) from None
 
 
-def _sample(files: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
+def _sample(files: Sequence[tuple[FilePool, PictureFile]]) -> list[tuple[FilePool, PictureFile]]:
     """Up to 200 of them, evenly spaced."""
     count = min(_SAMPLED, len(files))
     return [files[number * len(files) // count] for number in range(count)]
 
 
-def _shape(path: Path) -> Shape | None:
+def _shape(pool: FilePool, file: PictureFile) -> Shape | None:
     try:
-        return picture_shape(path)
+        return picture_shape(pool.contents(file))
     except UnreadablePicture:
         return None
 

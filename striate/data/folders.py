@@ -23,7 +23,7 @@ from striate.data.walking import (
 )
 from striate.errors import UserError
 
-_SPLIT_OF_FOLDER = {
+SPLIT_OF_FOLDER = {
     "train": "train",
     "val": "val",
     "valid": "val",
@@ -37,13 +37,24 @@ Expected one folder for each class:
     dog/  1.jpg  2.jpg  ..."""
 
 
+class Place(NamedTuple):
+    """Where a picture's bytes lie in an archive, which is named relative to the root."""
+
+    shard: str
+    offset: int
+
+
 class PictureFile(NamedTuple):
-    """One file: its name relative to the root (with "/"), class index, bytes and mtime in ns."""
+    """One file: its name relative to the root (with "/"), class index, bytes and mtime in ns.
+
+    One in an archive has the time of that, and a `place` in it.
+    """
 
     name: str
     label: int
     size: int
     mtime_ns: int
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -175,13 +186,13 @@ def _split_folders(root: Path, top: _Level) -> dict[str, str] | None:
     "train" may be a class (beside "bus" and "car"): it is a split if it holds folders only, or
     if every folder beside it has the name of a split.
     """
-    named = [name for name in top.folders if name.casefold() in _SPLIT_OF_FOLDER]
+    named = [name for name in top.folders if name.casefold() in SPLIT_OF_FOLDER]
     if not named:
         return None
     all_named = len(named) == len(top.folders)
     splits: dict[str, str] = {}
     for name in named:
-        split = _SPLIT_OF_FOLDER[name.casefold()]
+        split = SPLIT_OF_FOLDER[name.casefold()]
         if split in splits and (all_named or "train" in splits):
             raise UserError(
                 f"{root}: both '{splits[split]}' and '{name}' look like the {split} split.\n"

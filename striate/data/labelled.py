@@ -15,6 +15,7 @@ from striate.data.folders import PictureFile
 from striate.data.parts import Opened, Part, judge_unreadable
 from striate.data.pictures import Preprocess
 from striate.data.pools import FilePool
+from striate.data.shards import files_of, is_sharded, samples_to_test
 from striate.data.walking import (
     counted,
     instead,
@@ -47,16 +48,23 @@ def open_labelled(
     allow_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> LabelledFolder:
-    """Open `folder/<class>/` whole, or `folder/test/<class>/` if it is split.
+    """Open `folder/<class>/` whole, or `folder/test/<class>/` if it is split; archives likewise.
 
     Labels are places in `classes`, some of which may have no folder. Raises UserError for a folder
     that is none of the classes, and as `open_data` does.
     """
+    if is_sharded(folder):
+        skipped: Counter[str] = Counter()
+        root = folder.resolve()
+        found = files_of(root, samples_to_test(root, skipped), classes)
+        if not found:
+            raise UserError(f"{root}: no picture found in its archives{instead(skipped)}.")
+        return _decode(root, found, classes, preprocess, allow_unreadable, progress)
     kind = kind_of(folder)
     if kind != "folder":
         what = "no such folder" if kind is None else "this is a file, not a folder of class folders"
         raise UserError(f"{folder}: {what}.")
-    skipped: Counter[str] = Counter()
+    skipped = Counter()
     root = _tested(folder, classes, skipped).resolve()
     folders, loose = list_folder(root, "", skipped)
     if loose:
@@ -75,7 +83,7 @@ def open_labelled(
         ]
     if not files:
         raise UserError(f"{root}: no picture found{instead(skipped)}.\n{kinds_line()}")
-    return _decode(root, sorted(files), classes, preprocess, allow_unreadable, progress)
+    return _decode(root, tuple(sorted(files)), classes, preprocess, allow_unreadable, progress)
 
 
 def _tested(folder: Path, classes: Sequence[str], skipped: Counter[str]) -> Path:
@@ -106,13 +114,13 @@ def _unknown_class(root: Path, name: str, classes: Sequence[str]) -> str:
 
 def _decode(
     root: Path,
-    files: Sequence[PictureFile],
+    files: tuple[PictureFile, ...],
     classes: Sequence[str],
     preprocess: Preprocess,
     allow_unreadable: bool,
     progress: Progress | None,
 ) -> LabelledFolder:
-    decoded = FilePool(root, tuple(files)).read(None, preprocess, progress)
+    decoded = FilePool(root, files).read(None, preprocess, progress)
     reasons = dict(decoded.unreadable)
     readable = [file for index, file in enumerate(files) if index not in reasons]
     unreadable = tuple((files[index].name, reason) for index, reason in decoded.unreadable)

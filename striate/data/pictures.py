@@ -135,22 +135,21 @@ def read_picture(path_or_bytes: str | Path | bytes, preprocess: Preprocess) -> P
     taken; 16-bit and float values are scaled, never clipped. A picture that has H x W already
     keeps its pixels. Raises UnreadablePicture.
     """
-    name = "picture" if isinstance(path_or_bytes, bytes) else str(path_or_bytes)
     try:
         with _stream(path_or_bytes) as stream:
             image = _opened(stream)
             return fit(_upright(image, preprocess), preprocess)
     except Unreadable as problem:
-        raise UnreadablePicture(name, str(problem)) from None
+        raise UnreadablePicture(_called(path_or_bytes), str(problem)) from None
 
 
-def picture_shape(path: str | Path) -> tuple[int, int, int]:
+def picture_shape(path_or_bytes: str | Path | bytes) -> tuple[int, int, int]:
     """Channels (1 or 3), height and width as seen upright, from the header alone.
 
     Raises UnreadablePicture.
     """
     try:
-        with _stream(path) as stream:
+        with _stream(path_or_bytes) as stream:
             image = _opened(stream)
             channels = 1 if image.mode in ("1", "L", "LA", "La") or is_wide(image) else 3
             width, height = _stored_size(image)
@@ -158,7 +157,7 @@ def picture_shape(path: str | Path) -> tuple[int, int, int]:
                 width, height = height, width
             return channels, height, width
     except Unreadable as problem:
-        raise UnreadablePicture(str(path), str(problem)) from None
+        raise UnreadablePicture(_called(path_or_bytes), str(problem)) from None
 
 
 def fit(image: Image.Image, preprocess: Preprocess) -> Pixels:
@@ -170,6 +169,10 @@ def fit(image: Image.Image, preprocess: Preprocess) -> Pixels:
         image = image.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=_SPARE)
     pixels = np.asarray(image)
     return pixels[:, :, None] if preprocess.channels == 1 else pixels
+
+
+def _called(source: str | Path | bytes) -> str:
+    return "picture" if isinstance(source, bytes) else str(source)
 
 
 def _stream(source: str | Path | bytes) -> IO[bytes]:

@@ -16,7 +16,7 @@ from PIL import Image
 from striate.data.cache import Decoded, content_key, decode
 from striate.data.decoding import Progress, Source
 from striate.data.folders import PictureFile
-from striate.data.pictures import Pixels, Preprocess, fit, read_picture
+from striate.data.pictures import Pixels, Preprocess, UnreadablePicture, fit, read_picture
 from striate.data.split import Labelled
 
 _THREADS_PAY_BYTES = 8_192  # below this mean file size, threads wait for the interpreter
@@ -24,7 +24,7 @@ _THREADS_PAY_BYTES = 8_192  # below this mean file size, threads wait for the in
 
 @dataclass(frozen=True)
 class FilePool:
-    """Picture files below one root, in name order."""
+    """Picture files below one root, or in archives there, in name order."""
 
     root: Path
     files: tuple[PictureFile, ...]
@@ -39,6 +39,21 @@ class FilePool:
         """Changes with any picture's name, class or size."""
         return digest(f"{file.name}\0{file.label}\0{file.size}" for file in self.files)
 
+    def contents(self, file: PictureFile) -> str | bytes:
+        """What to read a picture from: its path, or its bytes if it lies in an archive.
+
+        Raises UnreadablePicture for an archive that is gone.
+        """
+        if file.place is None:
+            return f"{self.root}/{file.name}"
+        try:
+            with (self.root / file.place.shard).open("rb", buffering=0) as archive:
+                archive.seek(file.place.offset)
+                return archive.read(file.size)
+        except OSError as error:
+            reason = f"its archive cannot be read ({error.strerror})"
+            raise UnreadablePicture(file.name, reason) from None
+
     def read(
         self, indices: Sequence[int] | None, preprocess: Preprocess, progress: Progress | None
     ) -> Decoded:
@@ -50,7 +65,7 @@ class FilePool:
         source = Source(
             count=len(files),
             preprocess=preprocess,
-            read=lambda index: read_picture(f"{root}/{files[index].name}", preprocess),
+            read=lambda index: read_picture(self.contents(files[index]), preprocess),
             key=content_key(preprocess, (root, *parts)),
             threads=1 if small else os.cpu_count() or 1,
         )

@@ -189,7 +189,7 @@ def _own_place(run: Run, data: str | None) -> str | None:
     if record.folder is None:
         return record.data if data is None or (data == record.data and resolve(data)[0]) else None
     if data is None:
-        if not Path(record.folder).is_dir():
+        if not Path(record.folder).exists():
             raise UserError(
                 f"{record.folder}: the pictures that the run was trained on are no longer here.\n"
                 f"Fix: say where they are now: striate test {run.folder} FOLDER."

@@ -42,7 +42,7 @@ class TestLayouts:
             ("dog/1.png", 1),
         ]
         status = (tmp_path / "cat/0.png").stat()
-        assert listing.files["train"][0][2:] == (status.st_size, status.st_mtime_ns)
+        assert listing.files["train"][0][2:4] == (status.st_size, status.st_mtime_ns)
         assert listing.notices == ()
 
     @pytest.mark.parametrize("val", ["val", "valid", "validation", "Val"])
@@ -131,7 +131,7 @@ class TestLayouts:
         photos(tmp_path / "a", 1)
         photos(tmp_path / "b", 1)
         (tmp_path / "a" / "gone.png").symlink_to(tmp_path / "nowhere.png")
-        assert scan(tmp_path).files["train"][1] == ("a/gone.png", 0, -1, -1)
+        assert scan(tmp_path).files["train"][1] == ("a/gone.png", 0, -1, -1, None)
 
     def test_class_absent_from_test_is_a_notice(self, tmp_path: Path, photos: Photos) -> None:
         for name in ("train/a", "train/b", "test/a"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,27 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="n
 
 
 @needs_proc
-def test_a_set_larger_than_the_memory_limit_is_read_from_its_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["folders", "shards"])
+def test_a_set_larger_than_the_memory_limit_is_read_from_its_file(
+    tmp_path: Path, layout: str
+) -> None:
     for name, value in (("dark", 60), ("light", 180)):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for number in range(90):
             picture = Image.new("RGB", (512, 512), (value, value, value))
             picture.putpixel((number, 0), (0, 0, 0))
             picture.save(tmp_path / "pictures" / name / f"{number}.png")
+    pictures = tmp_path / "pictures"
+    if layout == "shards":
+        (tmp_path / "shards").mkdir()
+        every = sorted(pictures.glob("*/*.png"))
+        for shard in range(3):
+            with tarfile.open(tmp_path / "shards" / f"{shard}.tar", "w") as archive:
+                for path in every[shard::3]:
+                    archive.add(path, path.relative_to(pictures))
+        pictures = tmp_path / "shards"
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "pictures")],
+        [sys.executable, "-c", PROGRAM, str(pictures)],
         env={"STRIATE_CACHE": str(tmp_path / "cache"), "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
