@@ -41,7 +41,7 @@ class Recipe:
 def names() -> list[str]:
     """The recipes that come with Striate: its own first, then those of papers as they came out."""
     there = {path.stem for path in _FOLDER.glob(f"*{ENDING}")}
-    papers = ("alexnet", "vgg", "googlenet", "resnet", "mobilenet", "tricks")
+    papers = ("alexnet", "vgg", "googlenet", "resnet", "mobilenet", "tricks", "speedrun")
     return [*_FIRST, *papers, *sorted(there - {*_FIRST, *papers})]
 
 

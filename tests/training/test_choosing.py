@@ -15,7 +15,7 @@ from striate.training.choosing import ASKED, Wishes, choose, default_epochs, kee
 from striate.training.settings import Settings
 
 THERE = (
-    "There are: default, sgd, alexnet, vgg, googlenet, resnet, mobilenet, tricks; a file of one's "
+    "There are: default, sgd, alexnet, vgg, googlenet, resnet, mobilenet, tricks, speedrun; a file of one's "
     "own ends in .toml"
 )
 

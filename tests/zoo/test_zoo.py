@@ -22,7 +22,7 @@ def weights(graph: Graph) -> list[tuple[int, ...]]:
 
 def test_all_that_the_readme_promises_are_there() -> None:
     resnets = [
-        *(f"resnet18{form}" for form in ("", "_c", "_d", "_preact")),
+        *(f"resnet18{form}" for form in ("", "_c", "_cifar", "_d", "_preact")),
         "resnet20",
         *(f"resnet34{form}" for form in ("", "_c", "_d", "_preact")),
         *(f"resnet50{form}" for form in ("", "_a", "_c", "_d", "_preact")),
@@ -44,7 +44,7 @@ def test_all_that_the_readme_promises_are_there() -> None:
         ),
         *("quick", "quick_grey"),
         *resnets,
-        *("se_resnet50", "segnet", "shufflenet", "unet"),
+        *("se_resnet50", "segnet", "shufflenet", "speedrun", "unet"),
         *("vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
         "zfnet",
     ]
