@@ -15,8 +15,8 @@ from striate.training.choosing import ASKED, Wishes, choose, default_epochs, kee
 from striate.training.settings import Settings
 
 THERE = (
-    "There are: default, sgd, alexnet, vgg, googlenet, resnet, mobilenet, tricks, speedrun; a file of one's "
-    "own ends in .toml"
+    "There are: default, sgd, alexnet, vgg, googlenet, resnet, mobilenet, tricks, speedrun; a file "
+    "of one's own ends in .toml"
 )
 
 
