@@ -238,7 +238,7 @@ def in_keras(graph: Graph) -> Any:
         elif node.kind == "add":
             made = layers.Add()(given)
         elif node.kind == "fc":
-            made = layers.Dense(layer.out_features, use_bias=layer.bias)(given[0])
+            made = layers.Dense(layer.out_channels, use_bias=layer.bias)(given[0])
         else:
             made = {"gap": layers.GlobalAveragePooling2D, "gmp": layers.GlobalMaxPooling2D}[
                 node.kind
@@ -302,7 +302,7 @@ class _Scored(nn.Module):
         if not isinstance(batch, dict):
             return self.module(batch)
         loss = functional.cross_entropy(self.module(batch["img"]), batch["cls"])
-        return loss, loss.detach()[None]
+        return loss, {"loss": loss.detach()}
 
 
 def ours(task: Task) -> Iterator[int]:
