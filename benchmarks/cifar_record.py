@@ -32,7 +32,8 @@ from striate.training.choosing import Wishes, choose
 from striate.training.device import choose_machine, keep_large_blocks
 from striate.training.evaluate import Views, probabilities
 from striate.training.fitting import fit_to_data, preprocess_for
-from striate.training.loop import Watcher, train_network
+from striate.training.loop import train_network
+from striate.training.watching import Watcher
 
 TARGET = 0.94
 

@@ -25,8 +25,9 @@ from striate.training import preparing
 from striate.training.choosing import Wishes, choose
 from striate.training.device import choose_machine, keep_large_blocks
 from striate.training.fitting import choose_input, fit_to_data, preprocess_for
-from striate.training.loop import Watcher, train_network
+from striate.training.loop import train_network
 from striate.training.settings import Settings
+from striate.training.watching import Watcher
 
 Change = Mapping[str, str | int | float | bool]
 

@@ -44,7 +44,7 @@ from training_peers import CONTENDERS, Task
 import striate
 from striate.training.device import keep_large_blocks
 
-WARM_UP = 5
+WARM_UP = 3
 COPIES = 10
 """How often a picture stands in its class where each is one."""
 

@@ -56,9 +56,9 @@ class TrainResult:
 
 def train(
     network: str | Path | Source | nn.Module,
-    data: str,
+    data: str | Path,
     *,
-    output: Path | None = None,
+    output: str | Path | None = None,
     epochs: float | None = None,
     seconds: float | None = None,
     start: str | Path | None = None,
@@ -70,7 +70,7 @@ def train(
     split: int | None = None,
     fold: tuple[int, int] | None = None,
     input: Shape | None = None,
-    root: Path | None = None,
+    root: str | Path | None = None,
     download: bool = False,
     allow_unreadable: bool = False,
     device: str = "auto",
@@ -102,7 +102,7 @@ def train(
         weights, whose = weights_from(start, begun.source, begun.names), f"those of {start}"
     outcome = fit(
         begun.source,
-        data,
+        str(data),
         Wishes(
             recipe,
             epochs,
@@ -118,9 +118,9 @@ def train(
         ),
         weights=weights,
         whose=whose,
-        output=output,
+        output=_path(output),
         input=input,
-        root=root,
+        root=_path(root),
         download=download,
         allow_unreadable=allow_unreadable,
         log=log,
@@ -131,15 +131,15 @@ def train(
 
 def find_rate(
     network: str | Path | Source | nn.Module,
-    data: str,
+    data: str | Path,
     *,
-    output: Path | None = None,
+    output: str | Path | None = None,
     recipe: str = "default",
     settings: Mapping[str, Any] | None = None,
     batch: int | None = None,
     seed: int = 0,
     input: Shape | None = None,
-    root: Path | None = None,
+    root: str | Path | None = None,
     allow_unreadable: bool = False,
     display: Display | None = None,
 ) -> Rates:
@@ -149,35 +149,36 @@ def find_rate(
     written. A live network stays as it is. Raises UserError as `train` does, and StriateError when
     the loss falls at no rate.
     """
-    if output is not None and format_of(output) == "txt":
+    picture = _path(output)
+    if picture is not None and format_of(picture) == "txt":
         raise UserError(
-            f"{output} ends in .txt, but a plot is written as .svg or .png. For example "
-            f"{output.with_suffix('.svg')}"
+            f"{picture} ends in .txt, but a plot is written as .svg or .png. For example "
+            f"{picture.with_suffix('.svg')}"
         )
     display = display or Display()
     begun = beginning(network, input=input)
     ready = prepare(
         begun.source,
-        data,
+        str(data),
         Wishes(recipe, batch=batch, seed=seed, settings=settings or {}),
         weights=begun.weights,
         whose="the network's own weights",
         input=input,
-        root=root,
+        root=_path(root),
         download=False,
         allow_unreadable=allow_unreadable,
         display=display,
     )
     found = rates.find_rate(ready, display.measuring)
-    if output is not None:
-        write_picture(output, render_scene(found.scene(), format_of(output)))
+    if picture is not None:
+        write_picture(picture, render_scene(found.scene(), format_of(picture)))
     return found
 
 
 def resume(
     run: str | Path,
     *,
-    root: Path | None = None,
+    root: str | Path | None = None,
     allow_unreadable: bool = False,
     log: str | None = None,
     display: Display | None = None,
@@ -193,9 +194,13 @@ def resume(
     pictures are no longer the same; else as `train` does.
     """
     outcome = go_on(
-        Path(run), root=root, allow_unreadable=allow_unreadable, log=log, display=display
+        Path(run), root=_path(root), allow_unreadable=allow_unreadable, log=log, display=display
     )
     return _finished(outcome, outcome.run.record.settings.device)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def _finished(outcome: Outcome, device: str) -> TrainResult:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import striate
 from striate import api
@@ -56,3 +57,21 @@ def test_a_full_disk_after_the_training_says_what_there_is(
         f"striate test {folder}"
     )
     assert striate.test(folder).images == 355
+
+
+def test_paths_may_be_texts_or_paths(tmp_path: Path) -> None:
+    for name, value in (("dark", 40), ("light", 200)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(12):
+            Image.new("L", (8, 8), value + number).save(tmp_path / "data" / name / f"{number}.png")
+    quiet = Display(io.StringIO())
+    plot = tmp_path / "rates.svg"
+    striate.find_rate(TEXT, tmp_path / "data", output=str(plot), root=str(tmp_path), display=quiet)
+    assert plot.read_text().startswith("<svg")
+    for place, data in ((str(tmp_path / "one"), tmp_path / "data"), (tmp_path / "two", "digits")):
+        result = striate.train(TEXT, data, output=place, epochs=0.5, display=quiet)
+        assert result.run.folder == Path(place)
+    assert striate.test(tmp_path / "one", tmp_path / "data").images == 4
+    picture = tmp_path / "data" / "dark" / "1.png"
+    for paths in (str(picture), picture, [str(picture)]):
+        assert len(list(striate.predict(tmp_path / "one", paths))) == 1

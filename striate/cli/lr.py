@@ -55,7 +55,7 @@ def command(
     """Find a learning rate: the loss while the rate rises from far too small to far too large.
 
     NET and DATA are those of striate train; nothing is written but the drawing. The proposal is a
-    third of the rate with the lowest loss.
+    third of the first rate by which the loss has done 95 % of its fall.
     """
     found = striate.find_rate(
         network,

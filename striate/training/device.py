@@ -5,11 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import warnings
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
+from striate.data.pictures import Pixels
 from striate.errors import UserError
+
+SHARE_FOR_PICTURES = 0.5
+"""The share of a GPU's free memory that a training set may take; a larger one stays outside."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +74,24 @@ def keep_large_blocks() -> None:
     mallopt(_M_MMAP_MAX, 0)
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(_M_TOP_PAD, 256 * 2**20)
+
+
+def resident(images: Pixels, device: torch.device) -> Tensor:
+    """The pictures as a tensor: on the device when they leave it room, else where they lie.
+
+    A map of a file stays one on the CPU, and its pages are read as batches ask for them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writ")
+        tensor = torch.from_numpy(images)
+    if device.type != "cuda":
+        return tensor
+    free, _ = torch.cuda.mem_get_info(device)
+    return tensor.to(device) if tensor.nbytes < free * SHARE_FOR_PICTURES else tensor
+
+
+def lower_precision(network: nn.Module, dtype: torch.dtype) -> None:
+    """Turn matrices and filters to `dtype`; biases go with them, normalisation stays float32."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            module.to(dtype)

@@ -17,7 +17,7 @@ from striate.training.testing import Progress, TestResult, open_test, test_part
 
 def test_together(
     runs: Sequence[Run | str | Path],
-    data: str | None = None,
+    data: str | Path | None = None,
     *,
     root: str | Path | None = None,
     allow_unreadable: bool = False,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from striate.graph import Graph
 from striate.training.rules import RULES, Weight
 from striate.training.settings import Settings
 
@@ -222,3 +223,13 @@ def _filters(network: nn.Module, macs: Mapping[str, int] | None) -> set[nn.Param
         and module.groups == 1
         and (macs is None or orthogonalisation_macs(module.weight) <= MUON_SHARE * 3 * macs[name])
     }
+
+
+def macs_of(graph: Graph, batch: int) -> dict[str, int]:
+    """The multiply-accumulates of a batch's forward pass, by the layer whose weights they use."""
+    macs: dict[str, int] = {}
+    for node in graph:
+        owner = node.weights or node.name
+        products = batch * node.layer.macs(graph.shapes_into(node), node.output)
+        macs[owner] = macs.get(owner, 0) + products
+    return macs

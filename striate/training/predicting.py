@@ -85,7 +85,11 @@ class Predictions(Iterator[Prediction]):
 
 
 def predict(
-    run: Run | str | Path, paths: Iterable[str | Path], *, top: int = 5, device: str = "auto"
+    run: Run | str | Path,
+    paths: str | Path | Iterable[str | Path],
+    *,
+    top: int = 5,
+    device: str = "auto",
 ) -> Predictions:
     """Name what is on pictures: files as given, and those of folders searched to any depth.
 
@@ -96,7 +100,7 @@ def predict(
     if top < 1:
         raise UserError(f"top is {top}; expected a whole number, 1 or more")
     run = run if isinstance(run, Run) else open_run(run)
-    files = find_pictures(paths)
+    files = find_pictures([paths] if isinstance(paths, str | Path) else paths)
     network = run.load_network()
 
     from striate.training.device import choose_machine

@@ -12,16 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
-from torch.nn import functional
 
 from striate.drawing.plots import Series, line_plot
 from striate.drawing.scene import Scene
 from striate.errors import StriateError
 from striate.training.augment import Batches
-from striate.training.heads import scores_of
-from striate.training.loop import lower_precision, macs_of, resident
-from striate.training.optimise import Optimizer
-from striate.training.prepare import to_input
+from striate.training.device import lower_precision, resident
+from striate.training.lesson import Lesson
+from striate.training.optimise import Optimizer, macs_of
 from striate.training.preparing import Ready
 
 STEPS = 120
@@ -31,8 +29,11 @@ KEEP = 0.9
 """The share of the mean loss until now that a step keeps."""
 TOO_MUCH = 3.0
 """A loss that is so many times the lowest ends the test."""
+FALLEN = 0.95
+"""The share of its fall after which the loss counts as low."""
 BACK = 3.0
-"""The proposal is the rate with the lowest loss, divided by this: there it still falls."""
+"""The proposal is the first rate with a low loss, divided by this: there it still falls, and the
+smoothed loss is late."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,13 @@ def find_rate(ready: Ready, progress: Callable[[int, int], None] | None = None) 
     batches = Batches(images, labels, settings, generator)
     optimizer = Optimizer(network, settings, macs_of(network.graph, batches.size))
     lower_precision(network, machine.dtype)
-    scores = scores_of(network)
+    lesson = Lesson(network, ready.normalise, settings, machine.dtype)
     network.train()
     rates, losses, mean, lowest = [], [], 0.0, math.inf
     for step in range(STEPS):
         share = LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
-        batch = batches.next()
-        found, *_ = scores(to_input(batch.pictures, ready.normalise, machine.dtype))
-        loss = functional.cross_entropy(
-            found, batch.labels, label_smoothing=settings.label_smoothing
-        )
+        taught = lesson.teach(batches.next())
+        loss = taught.loss
         mean = KEEP * mean + (1 - KEEP) * float(loss.detach())
         smooth = mean / (1 - KEEP ** (step + 1))
         if not math.isfinite(smooth) or smooth > TOO_MUCH * lowest:
@@ -112,7 +110,7 @@ def find_rate(ready: Ready, progress: Callable[[int, int], None] | None = None) 
         rates.append(share * settings.lr)
         losses.append(smooth)
         lowest = min(lowest, smooth)
-        loss.backward()
+        taught.whole.backward()
         optimizer.step(share)
         if progress:
             progress(step + 1, STEPS)
@@ -127,11 +125,16 @@ def find_rate(ready: Ready, progress: Callable[[int, int], None] | None = None) 
 
 
 def propose(rates: Sequence[float], losses: Sequence[float]) -> float:
-    """A third of the rate with the lowest loss. Raises StriateError when the loss never falls."""
-    at = min(range(len(losses)), key=losses.__getitem__, default=0)
-    if not losses or losses[at] > 0.98 * losses[0]:
+    """A third of the first rate by which the loss has done 95 % of its fall.
+
+    (A third of the rate with the lowest loss is far too large where the loss stays low over decades
+    of rates before it rises, as AdamW's does.) Raises StriateError when the loss never falls.
+    """
+    lowest = min(losses, default=0.0)
+    if not losses or lowest > 0.98 * losses[0]:
         raise StriateError(
             "the loss falls at no rate: the network learns nothing in "
             f"{STEPS} steps. Give larger batches, or look at the network and its pictures"
         )
-    return rates[at] / BACK
+    low = losses[0] - FALLEN * (losses[0] - lowest)
+    return next(rate for rate, loss in zip(rates, losses, strict=True) if loss <= low) / BACK

@@ -69,7 +69,7 @@ class TestResult:
 
 def test(
     run: Run | str | Path,
-    data: str | None = None,
+    data: str | Path | None = None,
     *,
     root: str | Path | None = None,
     allow_unreadable: bool = False,
@@ -129,7 +129,7 @@ test_part.__test__ = False  # type: ignore[attr-defined]
 
 def open_test(
     run: Run,
-    data: str | None,
+    data: str | Path | None,
     root: str | Path | None,
     allow_unreadable: bool,
     progress: Progress | None,
@@ -138,7 +138,8 @@ def open_test(
 
     Arguments and errors as of `test`.
     """
-    part, words, notices = _open(run, data, root, allow_unreadable, progress)
+    spec = None if data is None else str(data)
+    part, words, notices = _open(run, spec, root, allow_unreadable, progress)
     if not len(part):
         raise UserError(
             f"{run.folder}: no pictures were held out for testing, as there were too few.\n"

@@ -24,7 +24,7 @@ from striate.training.device import Machine
 from striate.training.distilling import teacher_of
 from striate.training.events import Events, writer_of
 from striate.training.interrupts import interruptible
-from striate.training.loop import Resume, Trained, Watcher, train_network
+from striate.training.loop import Resume, Trained, train_network
 from striate.training.preparing import prepare
 from striate.training.progress import Display
 from striate.training.run import (
@@ -48,6 +48,7 @@ from striate.training.run import (
 )
 from striate.training.state import State
 from striate.training.team import ALONE, Team, join
+from striate.training.watching import Watcher
 
 
 @dataclass(frozen=True)

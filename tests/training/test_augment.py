@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.transforms import functional as published
 
 from striate.training.augment import Batches
-from striate.training.loop import resident
+from striate.training.device import resident
 from striate.training.settings import Settings
 from striate.training.team import ALONE, Team
 

@@ -11,9 +11,12 @@ from striate.modules import build
 from striate.source import Source
 from striate.training.device import Machine
 from striate.training.heads import heads, scores_of
-from striate.training.loop import Watcher, macs_of, to_input, train_network
+from striate.training.loop import train_network
+from striate.training.optimise import macs_of
+from striate.training.prepare import to_input
 from striate.training.run import Normalise
 from striate.training.settings import Settings
+from striate.training.watching import Watcher
 
 NORMALISE = Normalise((78.0,), (96.0,))
 TAPPED = """

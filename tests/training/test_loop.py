@@ -18,17 +18,13 @@ from striate.source import Source
 from striate.training import loop
 from striate.training.best import Best
 from striate.training.clock import Clock, Moment, Row
-from striate.training.device import Machine
-from striate.training.loop import (
-    Trained,
-    Watcher,
-    resident,
-    score,
-    train_network,
-)
+from striate.training.device import Machine, lower_precision, resident
+from striate.training.loop import Trained, score, train_network
 from striate.training.memory import require_statistics
+from striate.training.prepare import to_input
 from striate.training.run import Normalise
 from striate.training.settings import Settings
+from striate.training.watching import Watcher
 
 TEXT = "input 1x8x8 -> conv3-18 nobias -> relu -> conv3-16 nobias -> pool2 -> bn -> relu -> fc-10"
 CPU = Machine(torch.device("cpu"), torch.float32)
@@ -60,7 +56,7 @@ def test_a_small_network_learns_digits(learned: Trained, digits: DataSet) -> Non
     assert learned.best.val_accuracy > 0.95
     network = build(Source(TEXT), seed=0)
     network.load_state_dict(learned.weights, strict=True)
-    images = loop.to_input(torch.from_numpy(digits.test.images), NORMALISE, torch.float32)
+    images = to_input(torch.from_numpy(digits.test.images), NORMALISE, torch.float32)
     found = network.eval()(images).argmax(1).numpy()
     assert (found == digits.test.labels).mean() > 0.95
 
@@ -271,14 +267,6 @@ def test_every_trick_learns(digits: DataSet, changes: dict[str, object]) -> None
     assert trained.best.val_accuracy > 0.85
 
 
-def test_classes_count_alike() -> None:
-    labels = torch.tensor([0] * 6 + [1] * 2 + [2] * 1)
-    weights = loop.class_weights(labels, 4)
-    assert weights[:3].tolist() == pytest.approx([9 / 24, 9 / 8, 9 / 4])
-    counts = torch.bincount(labels, minlength=3)
-    assert (weights[:3] * counts).tolist() == pytest.approx([2.25] * 3)
-
-
 def test_a_loss_that_stands_still() -> None:
     def rows(*losses: float) -> list[Row]:
         return [replace(row(0.5), val_loss=loss) for loss in losses]
@@ -325,7 +313,7 @@ def test_label_smoothing_is_in_the_loss(digits: DataSet) -> None:
             epochs=1, batch=64, label_smoothing=smoothing, lr=1e-9, adam_lr=1e-9, whiten=False
         )
         network = build(Source("input 1x8x8 -> fc-10"), seed=0)
-        images = loop.to_input(torch.from_numpy(data.train.images), NORMALISE, torch.float32)
+        images = to_input(torch.from_numpy(data.train.images), NORMALISE, torch.float32)
         answers = torch.from_numpy(data.train.labels)
         loss = nn.CrossEntropyLoss(label_smoothing=smoothing)(network(images), answers)
         trained = learn(data, settings, text="input 1x8x8 -> fc-10")
@@ -404,7 +392,7 @@ def test_scores_of_probabilities() -> None:
 
 def test_normalisation_stays_in_full_precision() -> None:
     network: Network = build(Source(TEXT), seed=0)
-    loop.lower_precision(network, torch.bfloat16)
+    lower_precision(network, torch.bfloat16)
     for name, weight in network.named_parameters():
         wanted = torch.float32 if name.startswith("bn") else torch.bfloat16
         assert weight.dtype == wanted, name

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from striate.training.loop import lower_precision
+from striate.training.device import lower_precision
 from striate.training.optimise import Optimizer, orthogonal, orthogonalisation_macs
 from striate.training.rules import AdamW
 from striate.training.settings import Settings

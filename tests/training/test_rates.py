@@ -22,8 +22,10 @@ def find(network: object = TEXT, **given: object) -> Rates:
     return striate.find_rate(network, "digits", display=Display(io.StringIO()), **given)
 
 
-def test_the_proposal_is_a_third_of_the_rate_with_the_lowest_loss() -> None:
+def test_the_proposal_is_a_third_of_the_first_rate_with_a_low_loss() -> None:
     assert propose([0.1, 0.3, 0.9, 2.7], [2.0, 1.0, 0.5, 0.9]) == pytest.approx(0.3)
+    flat = [2.0, 1.0, 0.51, 0.52, 0.5, 0.9]
+    assert propose([0.1, 0.3, 0.9, 2.7, 8.1, 24.3], flat) == pytest.approx(0.3)
     with pytest.raises(StriateError) as caught:
         propose([0.1, 0.2], [2.0, 2.0])
     assert str(caught.value) == (

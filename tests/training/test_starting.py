@@ -19,11 +19,12 @@ from striate.networks import beginning
 from striate.source import Source
 from striate.training.device import Machine
 from striate.training.heads import head_layers
-from striate.training.loop import Watcher, train_network
+from striate.training.loop import train_network
 from striate.training.progress import Display
 from striate.training.run import Normalise, open_run
 from striate.training.settings import Settings
 from striate.training.starting import weights_from
+from striate.training.watching import Watcher
 
 TEXT = "input 1x8x8 -> conv3-8 -> bn -> relu -> pool2 -> conv3-8 nobias -> bn -> relu -> fc-10"
 CPU = Machine(torch.device("cpu"), torch.float32)

@@ -18,10 +18,11 @@ from striate.modules import build
 from striate.source import Source
 from striate.training.clock import Clock, Moment, Row
 from striate.training.device import Machine
-from striate.training.loop import Resume, Trained, Watcher, train_network
+from striate.training.loop import Resume, Trained, train_network
 from striate.training.run import Normalise
 from striate.training.settings import Settings
 from striate.training.state import FORMAT, State, read_state
+from striate.training.watching import Watcher
 
 NORMALISE = Normalise((78.0,), (96.0,))
 TEXT = (

@@ -21,7 +21,6 @@ from striate.errors import ShapeError, StriateError, UserError
 from striate.training import preparing, train
 from striate.training.choosing import Wishes
 from striate.training.clock import Row
-from striate.training.loop import Watcher
 from striate.training.progress import Display
 from striate.training.run import (
     METRICS,
@@ -34,6 +33,7 @@ from striate.training.run import (
     read_weights,
 )
 from striate.training.train import Outcome, fit, metrics_csv
+from striate.training.watching import Watcher
 
 TEXT = "input 1x8x8 -> conv3-8 -> bn -> relu -> pool2 -> fc-10"
 FILES = {METRICS, NETWORK, RECORD, SPLIT, WEIGHTS}
