@@ -305,7 +305,7 @@ class _Scored(nn.Module):
         return loss, {"loss": loss.detach()}
 
 
-def ours(task: Task) -> Iterator[int]:
+def ours(task: Task, recipe: str = "default") -> Iterator[int]:
     """A step of Striate's loop at each turn."""
     from striate.training import clock, loop
     from striate.training.choosing import Wishes
@@ -325,7 +325,7 @@ def ours(task: Task) -> Iterator[int]:
             fit(
                 task.network,
                 str(task.folder),
-                Wishes(epochs=10_000, batch=task.batch, settings=settings),
+                Wishes(recipe, epochs=10_000, batch=task.batch, settings=settings),
                 output=Path(run) / "run",
                 input=(3, task.size, task.size),
                 display=Display(io.StringIO()),
@@ -375,5 +375,6 @@ CONTENDERS: dict[str, tuple[str, Callable[[Task], Iterator[int]]]] = {
     "keras-jax": ("jax", lambda task: with_keras(task, "jax")),
     "ultralytics": ("ultralytics", with_ultralytics),
     "striate": ("striate", ours),
+    "striate-sgd": ("striate", lambda task: ours(task, "sgd")),
 }
 """By name: the package that each needs, and its steps."""

@@ -14,7 +14,8 @@ and the ratio to the plain loop.
     fastai                 fastai's Learner with its batch transforms
     keras-…                Keras 3 on TensorFlow, torch or JAX; tf.data with Keras's layers, fit
     ultralytics            its classification trainer
-    striate                `striate train` as it comes
+    striate                `striate train` as it comes, with Muon
+    striate-sgd            the same with the optimizer of the others: --recipe sgd
 
 Those that are not installed are left out, and named. With `--blocks` each peer is there a second
 time with freed memory kept as Striate keeps it. The share of the peak is of the rate that two large
@@ -98,7 +99,7 @@ def started(task: Task, names: list[str], blocks: bool) -> Iterator[Contender]:
         if importlib.util.find_spec(package) is None:
             print(f"{name}: {package} is not installed")
             continue
-        for keeps in (False, True) if blocks and name != "striate" else (False,):
+        for keeps in (False, True) if blocks and package != "striate" else (False,):
             pipe, theirs = context.Pipe()
             process = context.Process(target=contend, args=(steps, task, keeps, theirs))
             process.start()

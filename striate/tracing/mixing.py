@@ -22,6 +22,12 @@ def softmax(operation: Operation, sources: list[Sight], image: Shape) -> Sight:
     return reduced(source, [dimension], True, image) if source.layout[dimension] else source
 
 
+def recurrent(operation: Operation, sources: list[Sight], image: Shape) -> Sight:
+    """A recurrent layer over T×N×C: a step counts as reading the whole sequence, as the last one
+    and those of a layer in both directions do."""
+    return reduced(sources[0], [0], True, image)
+
+
 def product(operation: Operation, operands: list[Sight | None], image: Shape) -> Sight:
     """A matrix product ...×M×K by ...×K×N; None stands for an operand of weights alone.
 

@@ -77,6 +77,7 @@ _RULES: dict[str, Rule] = {
         mixing.reduction,
     ),
     **dict.fromkeys(("_softmax", "_safe_softmax"), mixing.softmax),
+    "mkldnn_rnn_layer": mixing.recurrent,
     **dict.fromkeys(
         ("view", "_unsafe_view", "unsqueeze", "squeeze", "_reshape_alias"), moving.reshape
     ),
