@@ -230,7 +230,8 @@ def in_keras(graph: Graph) -> Any:
             made = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(given[0])
         elif node.kind == "pool":
             value, padding = padded(given[0], layer)
-            made = layers.MaxPooling2D(layer.kernel_size, layer.stride, padding)(value)
+            stride = layer.stride if any(layer.stride) else layer.kernel_size
+            made = layers.MaxPooling2D(layer.kernel_size, stride, padding)(value)
         elif node.kind == "relu":
             made = layers.ReLU()(given[0])
         elif node.kind == "id":

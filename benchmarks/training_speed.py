@@ -32,7 +32,6 @@ import platform
 import statistics
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -80,8 +79,8 @@ def contend(
         turn = steps(task)
         for _ in range(WARM_UP):
             next(turn)
-    except Exception:
-        pipe.send(traceback.format_exc(limit=-1).strip().splitlines()[-1])
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
         return
     pipe.send("")
     while (seconds := pipe.recv()) is not None:
