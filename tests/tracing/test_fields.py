@@ -228,6 +228,33 @@ def test_a_layer_of_tokens_alone_reads_nothing_of_the_image() -> None:
     assert ledger.notes == ()
 
 
+def test_a_recurrent_layer_reads_its_whole_sequence() -> None:
+    """Rows of a feature map as sequences, both ways: as `requires_grad` shows."""
+
+    class AlongRows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.filters = nn.Conv2d(3, 4, 3, padding=1)
+            self.rows = nn.LSTM(4, 5, batch_first=True, bidirectional=True)
+
+        def forward(self, image: Tensor) -> Tensor:
+            found = self.filters(image).permute(0, 2, 3, 1)
+            count, height, width, channels = found.shape
+            given, _ = self.rows(found.reshape(count * height, width, channels))
+            return given.view(count, height, width, 10).permute(0, 3, 1, 2) * 1
+
+    ledger = striate.size(model := AlongRows(), input=(3, 8, 12))
+    row = ledger.rows[-1]
+    assert ledger.notes == () and not row.unknown_field
+    image = torch.rand(1, 3, 8, 12, requires_grad=True)
+    (moved,) = torch.autograd.grad(model(image)[0, :, 4, 2].sum(), image)
+    touched = moved[0].abs().sum(0)
+    assert touched.sum(1).nonzero().flatten().tolist() == [3, 4, 5]
+    assert touched.sum(0).nonzero().flatten().tolist() == list(range(12))
+    assert (row.receptive_field[0], row.start[0], row.jump[0]) == (3, -1, 1)
+    assert row.receptive_field[1] >= 12 and not row.whole_input
+
+
 def test_what_is_not_known_is_named_once() -> None:
     class Turned(nn.Module):
         def forward(self, image: Tensor) -> Tensor:
