@@ -192,8 +192,8 @@ def command(
     torchvision:NAME, timm:NAME, module.path:factory, an ONNX file, of which the last two start
     from the weights that they have. DATA is a folder with one folder
     of pictures for each class (or with those in train, val and test), tar archives of pictures, or
-    one of digits, mnist, fashion-mnist, cifar10, cifar100. Ctrl-C ends the training early and keeps the best weights;
-    --resume goes on with it.
+    one of digits, mnist, fashion-mnist, cifar10, cifar100. Ctrl-C ends the training early and keeps
+    the best weights; --resume goes on with it.
     """
     if resume is not None:
         _tell(context, _resumed(context, resume, root, allow_unreadable, log), as_json=as_json)
