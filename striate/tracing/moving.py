@@ -102,8 +102,8 @@ def pad(operation: Operation, sources: list[Sight], image: Shape) -> Sight:
     before = [0, 0]
     for place, letters in enumerate(reversed(source.layout)):
         added = pads[2 * place : 2 * place + 2]
-        if not any(added) or not letters:
-            continue
+        if not any(added) or letters in ("", "hw"):
+            continue  # places for tokens beside the positions have no units of their own
         if len(letters) > 1:
             raise UnknownReachError
         axis = AXES.index(letters)

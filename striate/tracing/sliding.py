@@ -22,15 +22,21 @@ def convolution(operation: Operation, sources: list[Sight], image: Shape) -> Sig
     point = set(weight.shape[2:]) == {1} and set(stride) == {1} and not any(padding)
     if weight.dim() == 3 and (point or not sources[0].layout[-1]):
         return sources[0]
-    if weight.dim() != 4:
+    along = sources[0]
+    if weight.dim() == 5 and along.layout == ("", "", "h", "w", "") and weight.shape[4] == 1:
+        flat = along.laid(along.layout[:4])  # over rows and columns, of each channel apart
+    elif weight.dim() == 4:
+        flat = along
+    else:
         return _at_one_place(sources)
     kernel = (int(weight.shape[2]), int(weight.shape[3]))
-    (s, t), (p, q), (d, e) = (pair(each) for each in (stride, padding, dilation))
+    (s, t), (p, q), (d, e) = (pair(each[:2]) for each in (stride, padding, dilation))
     if transposed:
         window = _spread(kernel, (s, t), (p, q), (d, e))
     else:
         window = Window(kernel, (s, t), (p, q), (d, e))
-    return slid(sources[0], window, operation.arguments[0], operation.result, image)
+    found = slid(flat, window, operation.arguments[0], operation.result, image)
+    return found.laid(found.layout + along.layout[4:]) if flat is not along else found
 
 
 def _spread(kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Window:

@@ -169,7 +169,30 @@ def attention_in_windows(image: Tensor) -> Tensor:
     return whole.permute(0, 3, 1, 2)
 
 
-EVEN = (space_to_depth, rolled, stacked, patched, sliding_windows, unshuffled, bicubic)
+def with_a_place_before(image: Tensor) -> Tensor:
+    """Positions in a row with room for a token, as CoaT pads them."""
+    positions = F.pad(filtered(image).flatten(2), (1, 0))
+    return filtered(positions[:, :, 1:].view(1, 4, 32, 32))
+
+
+def each_channel_apart(image: Tensor) -> Tensor:
+    """A convolution along rows, columns and channels, as in lambda layers (Bello 2021)."""
+    cube = filtered(image).permute(0, 2, 3, 1)[:, None]
+    found = F.conv3d(cube, torch.ones(2, 1, 3, 5, 1), padding=(1, 2, 0))
+    return found.sum(1).permute(0, 3, 1, 2)
+
+
+EVEN = (
+    with_a_place_before,
+    each_channel_apart,
+    space_to_depth,
+    rolled,
+    stacked,
+    patched,
+    sliding_windows,
+    unshuffled,
+    bicubic,
+)
 UNEVEN = (corners, put_back, attention_in_windows)
 """Whose units see fields of unlike sizes, or at unlike distances: the largest is told."""
 
