@@ -67,6 +67,12 @@ def scan_shards(path: Path) -> Listing:
         raise UserError(
             f"{path}: only one class found ('{classes[0]}'); telling apart takes two or more."
         )
+    learned = {_name_of(sample.label, classes) for _, sample in by_split["train"]}
+    if absent := [name for name in classes if name not in learned]:
+        raise UserError(
+            f"{path}: no training picture of {quoted(absent)}, which {CLASSES} names.\n"
+            "Fix: add the archives that hold them."
+        )
     files = {
         split: files_of(path, samples, classes) for split, samples in by_split.items() if samples
     }

@@ -45,7 +45,7 @@ def _members(path: Path, data: mmap.mmap, length: int) -> Iterator[Member]:
     at, told = 0, _Told()
     while at < length:
         head = data[at : at + _BLOCK]
-        if not head.strip(b"\0"):
+        if len(head) == _BLOCK and not head.strip(b"\0"):
             return
         size = _size(path, at, head) if told.size is None else told.size
         begin = at + _BLOCK
@@ -66,6 +66,8 @@ def _members(path: Path, data: mmap.mmap, length: int) -> Iterator[Member]:
             if kind != b"K":
                 told = _Told()
         at = begin + -(-size // _BLOCK) * _BLOCK
+    if at > length:
+        raise _bad(path, f"it is damaged or cut short at byte {length}")
 
 
 class _Told(NamedTuple):

@@ -213,6 +213,11 @@ def test_a_number_beyond_the_list_of_classes_is_told(tmp_path: Path) -> None:
         "PATH/a.tar: '000003.png' is of the class '3', which is none of those to learn: "
         "'cat', 'dog', 'owl'."
     )
+    (tmp_path / "classes.txt").write_text("cat\ndog\nowl\nbat\nyak\n")
+    assert refused(tmp_path) == (
+        "PATH: no training picture of 'yak', which classes.txt names.\n"
+        "Fix: add the archives that hold them."
+    )
     (tmp_path / "classes.txt").write_text("cat\n\nowl\n")
     assert refused(tmp_path) == "PATH/classes.txt: expected a class in each line, each once."
 

@@ -125,10 +125,14 @@ def test_an_archive_cut_short_is_refused_with_the_place(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         members(path)
     assert str(caught.value) == f"{path}: it is cut short within '2.jpg' (2600 bytes are there)."
-    path.write_bytes(raw[:1700])
-    with pytest.raises(UserError) as caught:
-        members(path)
-    assert str(caught.value) == f"{path}: it is damaged or cut short at byte 1536."
+    # in a header; in the zeros behind a file; in those at the end
+    for length, place in ((1700, 1536), (2900, 2900), (3300, 3072)):
+        path.write_bytes(raw[:length])
+        with pytest.raises(UserError) as caught:
+            members(path)
+        assert str(caught.value) == f"{path}: it is damaged or cut short at byte {place}."
+    path.write_bytes(raw[:3072])
+    assert [each.name for each in members(path)] == ["1.jpg", "2.jpg"]
 
 
 def test_a_header_whose_checksum_fails_is_refused(tmp_path: Path) -> None:
