@@ -5,9 +5,11 @@ An archive is indexed once and never unpacked: a picture is read from its place 
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +18,7 @@ from striate.data.folders import SPLIT_OF_FOLDER, Listing, Place
 from striate.data.folders import PictureFile as File
 from striate.data.split import SPLITS
 from striate.data.tar import Member, members
-from striate.data.walking import EXTENSIONS, instead, kind_of, quoted, readable_name
+from striate.data.walking import EXTENSIONS, cannot_list, instead, kind_of, quoted, readable_name
 from striate.errors import UserError
 
 CLASSES = "classes.txt"
@@ -121,22 +123,40 @@ def files_of(
 
 def _archives(folder: Path) -> list[Path]:
     """The archives of a folder that has no other folders but runs, or of its folders of splits."""
-    here = [each for each in sorted(folder.iterdir()) if not each.name.startswith(".")]
-    inner = [each for each in here if each.is_dir() and not _is_of_runs(each)]
-    if not inner:
-        return [each for each in here if each.suffix.lower() == ".tar"]
-    if any(each.name.casefold() not in SPLIT_OF_FOLDER for each in inner):
+    here = _entries(folder)
+    inner = [Path(each) for each in here if each.is_dir()]
+    if archives := _tars(here):
+        return archives if all(map(_is_of_runs, inner)) else []
+    if not inner or any(each.name.casefold() not in SPLIT_OF_FOLDER for each in inner):
         return []
-    if any(each.is_dir() for split in inner for each in split.iterdir()):
-        return []
-    return [
-        each for split in inner for each in sorted(split.iterdir()) if each.suffix.lower() == ".tar"
-    ]
+    found: list[Path] = []
+    for split in inner:
+        within = _entries(split)
+        if any(each.is_dir() for each in within):
+            return []
+        found += _tars(within)
+    return found
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder and is not hidden, by name."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                (each for each in entries if each.name[0] != "."), key=lambda each: each.name
+            )
+    except OSError as error:
+        raise cannot_list(folder, error) from None
+
+
+def _tars(entries: Sequence[os.DirEntry[str]]) -> list[Path]:
+    return [Path(each) for each in entries if each.name.lower().endswith(".tar")]
 
 
 def _is_of_runs(folder: Path) -> bool:
     """Whether it is a run's folder or holds such: what a training leaves beside its pictures."""
-    return any((each / "run.json").is_file() for each in (folder, *folder.iterdir()))
+    inner = [Path(each) for each in _entries(folder) if each.is_dir()]
+    return any((each / "run.json").is_file() for each in (folder, *inner))
 
 
 def _split_of(shard: str) -> str | None:
@@ -163,16 +183,21 @@ def _splits(
     return {split: found[split] for split in named}
 
 
-@lru_cache(maxsize=4096)
-def _indexed(path: Path, size: int, mtime_ns: int) -> tuple[Member, ...]:
-    """The members of an archive; size and time tell whether it is still the same."""
-    return tuple(members(path))
-
-
-def _samples(path: Path, skipped: Counter[str]) -> Iterator[Sample]:
+def _samples(path: Path, skipped: Counter[str]) -> tuple[Sample, ...]:
     """The pictures of an archive with their classes."""
-    status = path.stat()
-    found = _indexed(path, status.st_size, status.st_mtime_ns)
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+    samples, others = _indexed(path, status.st_size, status.st_mtime_ns)
+    skipped.update(others)
+    return samples
+
+
+@lru_cache(maxsize=4096)
+def _indexed(path: Path, size: int, mtime_ns: int) -> tuple[tuple[Sample, ...], Mapping[str, int]]:
+    """The same, and what was passed over, by extension; read once while size and time stay."""
+    found, samples, skipped = members(path), [], Counter[str]()
     labels = {_key(each.name): each for each in found if _ending(each.name) == "cls"}
     with path.open("rb") as stream:
         for member in found:
@@ -187,13 +212,15 @@ def _samples(path: Path, skipped: Counter[str]) -> Iterator[Sample]:
                 label = stream.read(min(beside.size, 200)).decode("utf-8", "replace").strip()
                 if not label:
                     raise UserError(f"{path}: '{readable_name(beside.name)}' holds no class.")
-                yield Sample(member, label)
+                samples.append(Sample(member, sys.intern(label)))
             elif folder.strip("./"):
-                yield Sample(member, readable_name(folder.rpartition("/")[2]))
+                label = readable_name(folder.rpartition("/")[2])
+                samples.append(Sample(member, sys.intern(label)))
             else:
                 raise UserError(
                     f"{path}: '{readable_name(member.name)}' is of no class.\n{_LABELLED}"
                 )
+    return tuple(samples), skipped
 
 
 def _key(name: str) -> str:
@@ -211,7 +238,10 @@ def _classes(folder: Path, samples: Sequence[tuple[str, Sample]]) -> tuple[str, 
     """The classes in the order of their numbers, from a list beside the archives or from them."""
     listed = folder / CLASSES
     if listed.is_file():
-        names = tuple(line.strip() for line in listed.read_text("utf-8").splitlines())
+        try:
+            names = tuple(line.strip() for line in listed.read_text("utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{listed}: cannot be read as text ({error}).") from None
         if not all(names) or len(set(names)) < len(names):
             raise UserError(f"{listed}: expected a class in each line, each once.")
         return names

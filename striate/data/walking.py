@@ -31,7 +31,7 @@ def kind_of(path: Path) -> Literal["file", "folder"] | None:
             return "folder"
         return "file" if path.exists() else None
     except OSError as error:
-        raise _cannot_list(path, error) from None
+        raise cannot_list(path, error) from None
 
 
 def list_folder(
@@ -54,11 +54,11 @@ def list_folder(
                 else:
                     skipped[Path(name).suffix.lower() or "without extension"] += 1
     except OSError as error:
-        raise _cannot_list(folder, error) from None
+        raise cannot_list(folder, error) from None
     return sorted(folders), pictures
 
 
-def _cannot_list(folder: Path, error: OSError) -> UserError:
+def cannot_list(folder: Path, error: OSError) -> UserError:
     return UserError(f"{folder}: cannot be looked into ({error.strerror}).")
 
 
@@ -86,7 +86,7 @@ def walk(root: Path, prefix: str, skipped: Counter[str]) -> Iterator[FoundFile]:
         try:
             status = (root / here).stat()
         except OSError as error:
-            raise _cannot_list(root / here, error) from None
+            raise cannot_list(root / here, error) from None
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))

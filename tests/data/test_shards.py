@@ -154,6 +154,18 @@ def test_runs_beside_archives_are_not_taken_for_classes(tmp_path: Path) -> None:
     assert open_data(str(tmp_path), GREY).classes == ("0", "1", "2")
 
 
+def test_class_folders_without_archives_are_not_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+    looked: list[Path] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (looked.append(Path(path)), scandir(path))[1])
+    assert not is_sharded(tmp_path)
+    assert looked == [tmp_path]
+
+
 def refused(path: Path) -> str:
     with pytest.raises(UserError) as caught:
         scan_shards(path)
@@ -218,8 +230,15 @@ def test_a_number_beyond_the_list_of_classes_is_told(tmp_path: Path) -> None:
         "PATH: no training picture of 'yak', which classes.txt names.\n"
         "Fix: add the archives that hold them."
     )
+    (tmp_path / "classes.txt").write_bytes(b"cat\xff")
+    assert refused(tmp_path).startswith("PATH/classes.txt: cannot be read as text ('utf-8' codec")
     (tmp_path / "classes.txt").write_text("cat\n\nowl\n")
     assert refused(tmp_path) == "PATH/classes.txt: expected a class in each line, each once."
+
+
+def test_an_archive_that_is_a_broken_link_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").symlink_to(tmp_path / "gone.tar")
+    assert refused(tmp_path) == "PATH/a.tar: cannot be read (No such file or directory)."
 
 
 def test_a_compressed_archive_is_refused_with_what_to_do(tmp_path: Path) -> None:
