@@ -1,8 +1,9 @@
 """What lies where in a tar archive: names, places and sizes, without unpacking anything.
 
 Python's own `tarfile` makes an object of every member, which takes several times as long: minutes
-where there are millions of pictures with their labels. Here the common headers are read: POSIX's (ustar, pax) and GNU's long names. Anything else
-that is an ordinary file (sparse, of several volumes) is refused rather than misread.
+where there are millions of pictures with their labels. Here the common headers are read: POSIX's
+(ustar, pax) and GNU's long names. Anything else that is an ordinary file (sparse, of several
+volumes) is refused rather than misread.
 """
 
 from __future__ import annotations
