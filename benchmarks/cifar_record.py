@@ -31,7 +31,7 @@ from striate.training import preparing
 from striate.training.choosing import Wishes, choose
 from striate.training.device import choose_machine, keep_large_blocks
 from striate.training.evaluate import Views, probabilities
-from striate.training.fitting import fit_to_data, preprocess_for
+from striate.training.fitting import Written, preprocess_for
 from striate.training.loop import train_network
 from striate.training.watching import Watcher
 
@@ -85,7 +85,7 @@ def main() -> None:
     first, middle, last = a.widths.split(",")
     source = find_source(f"speedrun(first={first}, middle={middle}, last={last})")
     data = all_to_learn(open_data(a.data, preprocess_for((3, 32, 32)), root=a.root))
-    text, _ = fit_to_data(source, (3, 32, 32), len(data.classes))
+    text = Written(source).fitted((3, 32, 32), len(data.classes)).text
     wishes = Wishes(recipe="speedrun", epochs=a.epochs, batch=a.batch)
     run(text, data, wishes)
     found = []

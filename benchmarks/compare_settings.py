@@ -24,7 +24,7 @@ from striate.source import Source
 from striate.training import preparing
 from striate.training.choosing import Wishes, choose
 from striate.training.device import choose_machine, keep_large_blocks
-from striate.training.fitting import choose_input, fit_to_data, preprocess_for
+from striate.training.fitting import Written, choose_input, preprocess_for
 from striate.training.loop import train_network
 from striate.training.settings import Settings
 from striate.training.watching import Watcher
@@ -82,10 +82,10 @@ def main() -> None:
     options = parser.parse_intermixed_args()
 
     keep_large_blocks()
-    source = find_source(options.network)
-    shape, _ = choose_input(source, options.data, None)
+    network = Written(find_source(options.network))
+    shape, _ = choose_input(network, options.data, None)
     data = open_data(options.data, preprocess_for(shape), root=options.root)
-    text, _ = fit_to_data(source, shape, len(data.classes))
+    text = network.fitted(shape, len(data.classes)).text
     changes: dict[str, Change] = {"defaults": {}} | {v: parse(v) for v in options.variants}
     found: dict[str, list[Result]] = {name: [] for name in changes}
     for seed in range(options.seeds):

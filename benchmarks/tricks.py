@@ -23,7 +23,7 @@ from striate.data import DataSet, open_data
 from striate.graph import find_source
 from striate.training.choosing import Wishes
 from striate.training.device import keep_large_blocks
-from striate.training.fitting import choose_input, fit_to_data, preprocess_for
+from striate.training.fitting import Written, choose_input, preprocess_for
 
 SGD = "optimizer=sgd,lr=0.1,momentum=0.9,weight_decay=0.0005"
 VARIANTS = {
@@ -77,10 +77,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     chosen = parser.parse_args()
     keep_large_blocks()
-    source = find_source("quick")
-    shape, _ = choose_input(source, chosen.data, None)
+    network = Written(find_source("quick"))
+    shape, _ = choose_input(network, chosen.data, None)
     data = fewer(open_data(chosen.data, preprocess_for(shape)), chosen.pictures)
-    text, _ = fit_to_data(source, shape, len(data.classes))
+    text = network.fitted(shape, len(data.classes)).text
     variants: dict[str, compare.Change] = {"the default": {}}
     variants |= {name: compare.parse(VARIANTS[name]) for name in chosen.only}
     found: dict[str, list[float]] = {name: [] for name in variants}

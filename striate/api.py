@@ -96,12 +96,12 @@ def train(
     diverges. A KeyboardInterrupt ends it early with the best weights kept; one during the test or
     the report raises InterruptedRunError.
     """
-    begun = beginning(network, input=input)
+    begun = beginning(network, input=input, seed=seed)
     weights, whose = begun.weights, "the network's own weights"
     if start is not None:
-        weights, whose = weights_from(start, begun.source, begun.names), f"those of {start}"
+        weights, whose = weights_from(start, begun), f"those of {start}"
     outcome = fit(
-        begun.source,
+        begun.network,
         str(data),
         Wishes(
             recipe,
@@ -156,9 +156,9 @@ def find_rate(
             f"{picture.with_suffix('.svg')}"
         )
     display = display or Display()
-    begun = beginning(network, input=input)
+    begun = beginning(network, input=input, seed=seed)
     ready = prepare(
-        begun.source,
+        begun.network,
         str(data),
         Wishes(recipe, batch=batch, seed=seed, settings=settings or {}),
         weights=begun.weights,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from striate.errors import UserError
 from striate.graph import Graph, load_graph
+from striate.graph.load import find_program
 from striate.layers import Shape, product
 from striate.notation.vocabulary import is_layer
 from striate.sizing import ledger
@@ -196,7 +197,12 @@ def _found(what: str | Path | Source | Graph | nn.Module, input: Shape | None) -
 
 
 def in_notation(what: object) -> TypeGuard[str | Path | Source | Graph]:
-    """Whether what a user gives is a network in the notation, or names one."""
+    """Whether what a user gives is a network in the notation, or names one.
+
+    A program, and a run that holds one, are sized as the torch networks that they come from.
+    """
+    if find_program(what) is not None:
+        return False
     if isinstance(what, str):
         return not names_torch(what)
     if isinstance(what, Path):

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeGuard, cast
 
 from striate import drawing, graph
 from striate.drawing.output import format_of
 from striate.errors import UserError
 from striate.graph import Graph
 from striate.graph.adapt import adapt
+from striate.graph.load import find_program
 from striate.layers import Shape
 from striate.ledgers import in_notation
 from striate.sizing import symbolic as formulas
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from striate.modules import Network
+    from striate.programs import Subject
     from striate.transcribing import Transcription
     from striate.transcribing.steps import Weight
 
@@ -32,36 +34,46 @@ if TYPE_CHECKING:
 def load_graph(
     what: str | Path | Source | Graph | nn.Module, *, input: Shape | None = None
 ) -> Graph:
-    """The graph of a network: of a text, or of the text that says what a torch network does.
+    """The graph of a network: of a text, or of what a torch network does.
 
     `what` is a zoo network, a `.net` file, a text, a run folder, a graph; or `timm:NAME`,
     `torchvision:NAME`, `module.path:factory` (which runs that function), an ONNX file, a live
-    `torch.nn.Module`. `input` (C, H, W) stands in for the network's own. Raises UserError when
-    there is no such network, or the notation has no words for it; NotationError when its text is
-    wrong.
+    `torch.nn.Module`. `input` (C, H, W) stands in for the network's own. The graph of a torch
+    network that the notation has no words for has the layers that were seen, with their sizes.
+    Raises UserError when there is no such network, or it cannot be followed; NotationError when
+    its text is wrong.
     """
-    if in_notation(what):
+    if _is_at_hand(what):
         return graph.load_graph(what, input=input)
-    return _transcribed(what, input).graph
+    try:
+        return _transcribed(what, input).graph
+    except unwritten():
+        from striate.programs import follow
+        from striate.tracing.finding import locate
+
+        return graph.load_graph(follow(locate(what), input=input).program.to_source())
 
 
 def find_source(what: str | Path | Source | nn.Module, *, input: Shape | None = None) -> Source:
     """The text of a network, with its `input` line set to another where one is given.
 
-    Raises UserError as `load_graph` does, and NotationError for a text that `input` is to be set
-    in and that is wrong.
+    Raises UserError as `load_graph` does, and for a network that the notation has no words for;
+    NotationError for a text that `input` is to be set in and that is wrong.
     """
-    if not in_notation(what):
+    if not _is_at_hand(what):
         return _transcribed(what, input).source
+    if (program := find_program(what)) is not None:
+        raise _wordless(program)
     source = graph.find_source(cast("str | Path | Source", what))
     return source if input is None else adapt(source, input=input, classes=None)
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a training begins with: a text, and the weights that a network brings with it."""
+    """What a training begins with: a network, and the weights that it brings with it."""
 
-    source: Source
+    network: Source | Subject
+    """A text; or the torch network itself, where the notation has no words for it."""
     weights: Mapping[str, Tensor]
     """Under the names of the graph; none for a network in the notation, nor for those of libraries,
     which have no values."""
@@ -69,13 +81,26 @@ class Beginning:
     """For each of the graph's names that of the torch network; none for one in the notation."""
 
 
-def beginning(what: str | Path | Source | nn.Module, *, input: Shape | None = None) -> Beginning:
-    """The text of any network and its own weights. Raises UserError as `load_graph` does."""
+def beginning(
+    what: str | Path | Source | nn.Module, *, input: Shape | None = None, seed: int = 0
+) -> Beginning:
+    """Any network and its own weights; `seed` is for those that a library draws.
+
+    Raises UserError as `load_graph` does.
+    """
     if in_notation(what):
         return Beginning(graph.find_source(cast("str | Path | Source", what)), {}, {})
-    found = _transcribed(what, input, weights=True)
-    own = found.state_dict() if found.has_weights else {}
-    return Beginning(found.source, own, found.weights)
+    try:
+        if find_program(what) is None:
+            found = _transcribed(what, input, weights=True)
+            own = found.state_dict() if found.has_weights else {}
+            return Beginning(found.source, own, found.weights)
+    except unwritten():
+        pass
+    from striate.programs import subject
+
+    chosen = subject(what, input=input, seed=seed)
+    return Beginning(chosen, {} if chosen.fresh else chosen.weights(), {})
 
 
 def build(
@@ -87,8 +112,10 @@ def build(
     """A network as a torch module on the CPU, in float32, initialised as published.
 
     `what` and `input` are those of `load_graph`. A live network and one in an ONNX file keep their
-    weights, which are copied. Those of others are new: a seed gives the same always, whatever the
-    state of torch's global generator, which is left as it was; without one they are new each time.
+    weights, which are copied; so does a run's that the notation has no words for. Those of others
+    are new: a seed gives the same always, whatever the state of torch's global generator, which is
+    left as it was; without one they are new each time. Networks of libraries that the notation has
+    no words for have weights as their libraries draw them.
     Raises UserError as `load_graph` does, for a seed where weights are kept, and NotationError for
     a name that torch keeps for itself.
     """
@@ -96,14 +123,28 @@ def build(
 
     if in_notation(what):
         return built(graph.load_graph(what, input=input), seed=seed)
-    found = _transcribed(what, input, weights=True)
-    if not found.has_weights:
-        return built(found.graph, seed=seed)
+    try:
+        if find_program(what) is None:
+            found = _transcribed(what, input, weights=True)
+            if not found.has_weights:
+                return built(found.graph, seed=seed)
+            _refuse_seed(found.graph.name, seed)
+            network = built(found.graph, seed=0)
+            network.load_state_dict(found.state_dict(), strict=False)
+            return network
+    except unwritten():
+        pass
+    from striate.programs import replayed, subject
+
+    chosen = subject(cast("str | Path | Source | nn.Module", what), input=input, seed=seed)
+    if not chosen.fresh:
+        _refuse_seed(chosen.found.name, seed)
+    return replayed(chosen.recording())
+
+
+def _refuse_seed(name: str, seed: int | None) -> None:
     if seed is not None:
-        raise UserError(f"{found.graph.name} keeps its own weights: leave the seed out")
-    network = built(found.graph, seed=0)
-    network.load_state_dict(found.state_dict(), strict=False)
-    return network
+        raise UserError(f"{name} keeps its own weights: leave the seed out")
 
 
 def symbolic(
@@ -113,10 +154,14 @@ def symbolic(
 
     `what` and `input` are those of `load_graph`. The formulas come from each layer's own shape
     rule, and hold for the sizes that fit; those around the smallest and around the network's own
-    are built, and every shape is compared. Raises UserError as `load_graph` does, and
+    are built, and every shape is compared. Raises UserError as `find_source` does, and
     NotationError when the text is wrong or its own size does not fit.
     """
-    return formulas.symbolic(load_graph(what, input=input))
+    if (program := find_program(what)) is not None:
+        raise _wordless(program)
+    if in_notation(what):
+        return formulas.symbolic(graph.load_graph(what, input=input))
+    return formulas.symbolic(_transcribed(what, input).graph)
 
 
 def draw(what: str | Path | Source | Graph | nn.Module, output: str | Path) -> None:
@@ -141,6 +186,25 @@ def draw_steps(
     """
     format_of(Path(output))
     return drawing.draw_steps(load_graph(what), output, layer)
+
+
+def _is_at_hand(what: object) -> TypeGuard[str | Path | Source | Graph]:
+    """Whether a network is there as a text, a program or a graph, and needs no following."""
+    return in_notation(what) or find_program(what) is not None
+
+
+def _wordless(program: Source) -> UserError:
+    return unwritten()(
+        f"{program.name} is kept as its operations: the notation has no words for it. It can be "
+        "sized, drawn and trained without"
+    )
+
+
+def unwritten() -> type[UserError]:
+    """What is raised for a torch network that the notation has no words for."""
+    from striate.transcribing import UnwrittenError
+
+    return UnwrittenError
 
 
 def _transcribed(what: object, input: Shape | None, *, weights: bool = False) -> Transcription:

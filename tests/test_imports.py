@@ -28,6 +28,7 @@ LEVELS = (
     ("modules", "onnx_files"),
     ("tracing",),
     ("transcribing",),
+    ("programs",),
     ("ledgers",),
     ("networks",),
     ("catalogue",),

@@ -10,6 +10,8 @@ from striate.errors import NotationError, UserError
 from striate.graph.build import build_graph
 from striate.graph.constants import as_use, fill_in
 from striate.graph.nodes import Graph
+from striate.graph.performed import graph_of_program
+from striate.graph.program import PROGRAM_OF_RUN, is_program
 from striate.layers import Shape
 from striate.notation import Network, parse
 from striate.notation.vocabulary import is_layer
@@ -19,6 +21,7 @@ NETWORK_OF_RUN = "network.net"
 """The text of the network that a run folder holds."""
 
 MAX_BYTES = 1_000_000
+MAX_PROGRAM_BYTES = 64_000_000
 _SIGNS_OF_NOTATION = ("->", "→", "\n", "[", "{", "|", "=", ",", "*")
 
 
@@ -31,8 +34,29 @@ def load_graph(what: str | Path | Source | Graph, *, input: Shape | None = None)
     if isinstance(what, Graph):
         if input is None or input == what.input:
             return what
-        return build_graph(_parsed(what.source), input=input, name=what.name)
-    return build_graph(_parsed(find_source(what)), input=input)
+        return _built(what.source, input, what.name)
+    return _built(find_source(what), input)
+
+
+def find_program(what: object) -> Source | None:
+    """The program that this is or holds: a text, a graph, a run's folder or the file in it."""
+    if isinstance(what, Source):
+        return what if is_program(what) else None
+    if isinstance(what, Graph):
+        return None if what.program is None else what.source
+    if not isinstance(what, str | Path) or not _exists(str(what)):
+        return None
+    path = Path(what)
+    if path.name != PROGRAM_OF_RUN and not (path / PROGRAM_OF_RUN).is_file():
+        return None
+    found = read_file(path)
+    return found if is_program(found) else None
+
+
+def _built(source: Source, input: Shape | None, name: str = "") -> Graph:
+    if is_program(source):
+        return graph_of_program(source, input=input, name=name)
+    return build_graph(_parsed(source), input=input, name=name)
 
 
 def _parsed(source: Source) -> Network:
@@ -135,8 +159,9 @@ def read_file(path: Path) -> Source:
     try:
         if not path.exists():
             raise UserError(f"{path}: there is no such file{_near_files(path)}")
-        if (path / NETWORK_OF_RUN).is_file():
-            return Source(read_file(path / NETWORK_OF_RUN).text, str(path))
+        for name in (NETWORK_OF_RUN, PROGRAM_OF_RUN):
+            if (path / name).is_file():
+                return Source(read_file(path / name).text, str(path))
         if path.is_dir():
             raise UserError(
                 f"{path} is a folder, neither a network's text nor a run, which holds "
@@ -145,13 +170,12 @@ def read_file(path: Path) -> Source:
         if not path.is_file():
             raise UserError(f"{path} is not an ordinary file")
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            most = MAX_PROGRAM_BYTES if path.name == PROGRAM_OF_RUN else MAX_BYTES
+            data = file.read(most + 1)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise UserError(
-            f"{path} is larger than {MAX_BYTES // 1_000_000} MB, which no network's text is"
-        )
+    if len(data) > most:
+        raise UserError(f"{path} is larger than {most // 1_000_000} MB, which no network's text is")
     return Source(_decoded(path, data), str(path))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from striate.errors import Problem
+from striate.graph.program import Program
 from striate.layers import Layer, Shape
 from striate.source import Source, Span
 
@@ -123,6 +124,9 @@ class Graph:
     taps: tuple[Tap, ...] = ()
     warnings: tuple[Problem, ...] = ()
     """What is not an error but is worth saying: rows of the image that a stride leaves out."""
+    program: Program | None = None
+    """What torch does for the network where its source is a program and no text; its layers are
+    then as they were seen, for images of this size alone."""
 
     @property
     def output(self) -> Shape:

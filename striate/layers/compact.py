@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from striate.layers.base import Layer, Setting, Value
+from striate.layers.traced import Traced
 
 _SHOWN = ("dilation", "groups", "after", "bilinear")
 
 
 def compact(layer: Layer) -> str:
     """A layer as papers write it: `conv3-64/2`. Padding, bias and constants are left out."""
+    if isinstance(layer, Traced):
+        return layer.label
     text = layer.kind
     if layer.number:
         text += _number(getattr(layer, layer.number))

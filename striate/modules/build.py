@@ -11,6 +11,7 @@ from striate.graph.load import load_graph
 from striate.graph.nodes import Graph
 from striate.modules.initialise import initialise
 from striate.modules.network import Network
+from striate.modules.replay import Replay
 from striate.source import Source
 
 
@@ -19,12 +20,14 @@ def build(what: str | Path | Source | Graph, *, seed: int | None = None) -> Netw
 
     `what` is a graph or what `load_graph` takes: the name of a network of the zoo, a file, a text.
     A seed gives the same weights always, whatever the state of torch's global generator, which is
-    left as it was; without one they are new each time. Raises UserError as `load_graph` does, and
-    NotationError for a name that torch keeps for itself.
+    left as it was; without one they are new each time. The weights of a program are all 0: they
+    are to be loaded. Raises UserError as `load_graph` does, and NotationError for a name that torch
+    keeps for itself.
     """
     network = outline(what)
     _allocate(network)
-    initialise(network, seed)
+    if not isinstance(network, Replay):
+        initialise(network, seed)
     return network
 
 
@@ -35,7 +38,7 @@ def outline(what: str | Path | Source | Graph) -> Network:
     """
     graph = load_graph(what)
     with torch.device("meta"):
-        return Network(graph)
+        return Network(graph) if graph.program is None else Replay(graph)
 
 
 def _allocate(network: Network) -> None:
@@ -45,6 +48,6 @@ def _allocate(network: Network) -> None:
     """
     for module in network.modules():
         for name, weight in module.named_parameters(recurse=False):
-            setattr(module, name, nn.Parameter(torch.empty(weight.shape, dtype=weight.dtype)))
+            setattr(module, name, nn.Parameter(torch.zeros(weight.shape, dtype=weight.dtype)))
         for name, buffer in module.named_buffers(recurse=False):
-            setattr(module, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+            setattr(module, name, torch.zeros(buffer.shape, dtype=buffer.dtype))

@@ -69,8 +69,10 @@ def first_filters(network: Network) -> Filters | None:
     another number by the mean over the channels, in grey.
     """
     for node in network.graph:
-        if isinstance(node.layer, Conv) and IMAGE in node.inputs:
-            weight = network.get_parameter(f"{node.name}.weight")
+        if node.kind == Conv.words[0] and IMAGE in node.inputs:
+            weight = dict(network.named_parameters()).get(f"{node.name}.weight")
+            if weight is None or weight.ndim != 4:
+                return None
             values = weight.detach().float().cpu().numpy()
             if values.shape[2:] == (1, 1) or not np.isfinite(values).all():
                 return None

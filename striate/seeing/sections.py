@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from striate import __version__
+from striate import __version__, ledgers
 from striate.drawing.scene import Scene
+from striate.graph.program import is_program
 from striate.layers import show
 from striate.seeing.filters import Filters
 from striate.seeing.html import (
@@ -26,10 +27,9 @@ from striate.seeing.html import (
     word,
 )
 from striate.seeing.mistakes import Mistake, Mistakes
-from striate.sizing import size
 from striate.sizing.table import big, big_bytes
 from striate.training.choosing import ASKED
-from striate.training.run import NETWORK
+from striate.training.run import PROGRAM
 from striate.training.tables import MOST_CLASSES, percent, top_confusions, worst_first
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Evidence:
 
 def report_page(run: Run, graph: Graph, test: TestResult | None, evidence: Evidence) -> str:
     """The text of `report.html`."""
-    ledger = size(graph)
+    ledger = ledgers.size(graph)
     sections = {"Training": _training(evidence)}
     if test is not None:
         sections["Confusion"] = _confusion(test.metrics, evidence.confusion)
@@ -241,10 +241,21 @@ def _network(run: Run, drawing: Scene, ledger: Ledger) -> tuple[str, ...]:
     )
     return (
         f'<div class="scroll drawing">{picture(drawing)}</div>',
-        f"<pre>{text(run.source.text.strip())}</pre>",
+        *_written(run),
         table(heads, [*rows, last], left=2, total=True),
         paragraph(told),
     )
+
+
+def _written(run: Run) -> tuple[str, ...]:
+    if is_program(run.source):
+        return (
+            paragraph(
+                "The notation has no words for this network: what is kept of it are the "
+                f"operations that it comes to, in {PROGRAM}."
+            ),
+        )
+    return (f"<pre>{text(run.source.text.strip())}</pre>",)
 
 
 def counted(value: int, total: int, write: Callable[[int], str]) -> str:
@@ -284,7 +295,8 @@ def _settings(run: Run) -> tuple[str, ...]:
 def repeating(run: Run) -> str:
     """The command that does the training again."""
     record, settings = run.record, run.record.settings
-    words = ["striate", "train", str(run.folder / NETWORK), record.data]
+    network = record.network if is_program(run.source) else str(run.network_path)
+    words = ["striate", "train", network, record.data]
     lasting = "epochs" if settings.epochs is not None else "seconds"
     words += [f"--{lasting}", f"{getattr(settings, lasting):g}"]
     words += ["--recipe", settings.recipe, "--batch", str(settings.batch), "--lr"]

@@ -18,7 +18,9 @@ import torch
 from torch import nn
 
 from striate.errors import StriateError, UserError
+from striate.graph.load import find_program
 from striate.layers import Shape, show
+from striate.modules.build import outline
 from striate.onnx_files import OnnxNetwork, read
 from striate.tracing.inputs import Inputs, is_shape, told
 
@@ -63,6 +65,9 @@ def locate(what: object, *, weights: bool = False) -> Found:
     """
     if isinstance(what, nn.Module):
         return Found(what, type(what).__name__, input_of(what))
+    if (program := find_program(what)) is not None:
+        network = outline(program)
+        return Found(network, network.graph.name, network.graph.input)
     if isinstance(what, str | Path):
         return find(what, real=weights and names_file(what))
     raise UserError(f"a network is a text, a path, a graph or a torch.nn.Module, not {what!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -69,6 +70,12 @@ class Layer:
 def layers(record: Record) -> list[Layer]:
     """The layers in the order in which they run, then those whose parameters were not used."""
     return _Gathering(record).run()
+
+
+def layers_and_sources(record: Record) -> tuple[list[Layer], Mapping[int, str]]:
+    """The same, and for each tensor, by `id`, the layer that it comes from."""
+    gathering = _Gathering(record)
+    return gathering.run(), gathering.source
 
 
 def is_view(operation: Operation) -> bool:

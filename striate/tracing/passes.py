@@ -55,6 +55,17 @@ def record(model: nn.Module, image: Inputs, batch: int, settings: StepSettings =
     return second if further else first
 
 
+def pass_of(model: nn.Module, image: Inputs, batch: int, *, training: bool) -> Record:
+    """One pass in that mode, in which no gradients are prepared; else as `record`."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.no_grad():
+            return _record(model, image, batch, PLAIN, training=training, taps=False)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
 def really(model: nn.Module, image: Inputs, batch: int) -> Record:
     """Run a copy of a network in evaluation on random inputs, always the same, on the CPU."""
     try:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from striate.data.pictures import Pixels
 from striate.errors import UserError
+from striate.modules import Replay
 
 SHARE_FOR_PICTURES = 0.5
 """The share of a GPU's free memory that a training set may take; a larger one stays outside."""
@@ -91,7 +92,12 @@ def resident(images: Pixels, device: torch.device) -> Tensor:
 
 
 def lower_precision(network: nn.Module, dtype: torch.dtype) -> None:
-    """Turn matrices and filters to `dtype`; biases go with them, normalisation stays float32."""
+    """Turn matrices and filters to `dtype`; biases go with them, normalisation stays float32.
+
+    A replayed network keeps its weights as they are, and computes its products in `dtype`.
+    """
+    if isinstance(network, Replay):
+        network.precision = None if dtype == torch.float32 else dtype
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             module.to(dtype)

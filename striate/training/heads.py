@@ -10,6 +10,7 @@ from striate.graph import IMAGE, Graph, Node
 from striate.layers import product
 from striate.layers.pointwise import Softmax
 from striate.modules import Network
+from striate.training.prepare import to_scores
 
 
 def heads(graph: Graph) -> list[str]:
@@ -29,6 +30,8 @@ def scores_of(network: Network) -> Callable[[Tensor], list[Tensor]]:
 
     def scores(images: Tensor) -> list[Tensor]:
         found = network.run_to(images, names)
+        if network.graph.program is not None:  # its softmax is a part of what was followed
+            return [to_scores(network.graph, found[name]) for name in names]
         return [found[name].float().flatten(1) for name in names]
 
     return scores

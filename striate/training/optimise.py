@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.graph import Graph
+from striate.modules import Replay
 from striate.training.rules import RULES, Weight
 from striate.training.settings import Settings
 
@@ -217,12 +218,20 @@ def _filters(network: nn.Module, macs: Mapping[str, int] | None) -> set[nn.Param
     A step takes three times the products of the forward pass: for it and both gradients.
     """
     return {
-        module.get_parameter("weight")
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d)
-        and module.groups == 1
-        and (macs is None or orthogonalisation_macs(module.weight) <= MUON_SHARE * 3 * macs[name])
+        weight
+        for name, weight in _banks(network)
+        if macs is None or orthogonalisation_macs(weight) <= MUON_SHARE * 3 * macs[name]
     }
+
+
+def _banks(network: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The filters of dense convolutions, by the layers' names."""
+    if isinstance(network, Replay):
+        yield from network.filter_banks()
+        return
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d) and module.groups == 1:
+            yield name, module.get_parameter("weight")
 
 
 def macs_of(graph: Graph, batch: int) -> dict[str, int]:

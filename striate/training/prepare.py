@@ -9,6 +9,8 @@ from torch import Tensor
 
 from striate.layers.pointwise import Softmax
 
+SOFTMAX = Softmax.words[0]
+
 if TYPE_CHECKING:
     from striate.graph import Graph
     from striate.training.run import Normalise
@@ -30,7 +32,7 @@ def to_input(batch: Tensor, normalise: Normalise, dtype: torch.dtype) -> Tensor:
 
 def ends_in_softmax(graph: Graph) -> bool:
     """Whether a network's outputs are probabilities already."""
-    return isinstance(graph.nodes[graph.end].layer, Softmax)
+    return graph.nodes[graph.end].kind == SOFTMAX
 
 
 def to_scores(graph: Graph, output: Tensor) -> Tensor:

@@ -15,11 +15,12 @@ from striate.data.pictures import Pixels
 from striate.graph import Graph, find_source, load_graph
 from striate.layers import Shape
 from striate.modules import Network, build
+from striate.programs import Subject
 from striate.source import Source
 from striate.training.choosing import AUTO, Chosen, Wishes, choose, keeping_weights
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.distilling import teacher_of
-from striate.training.fitting import choose_input, fit_to_data, preprocess_for, start_from
+from striate.training.fitting import Followed, Written, choose_input, preprocess_for, start_from
 from striate.training.memory import free_bytes, parts_that_fit
 from striate.training.prepare import ends_in_softmax
 from striate.training.progress import Display
@@ -50,7 +51,7 @@ class Ready:
 
 
 def prepare(
-    network: str | Path | Source,
+    network: str | Path | Source | Subject,
     data: str,
     wishes: Wishes,
     *,
@@ -68,8 +69,10 @@ def prepare(
     choose(
         images=1, shape=(1, 1, 1), normalised=True, wishes=wishes
     )  # a bad wish is told before data are read
-    source = find_source(network)
-    shape, resized = choose_input(source, data, input)
+    given: Written | Followed = (
+        Followed(network) if isinstance(network, Subject) else Written(find_source(network))
+    )
+    shape, resized = choose_input(given, data, input)
     pictures = open_data(
         data,
         preprocess_for(shape),
@@ -80,22 +83,23 @@ def prepare(
         allow_unreadable=allow_unreadable,
         progress=display.reading,
     )
-    adapted, classes_changed = fit_to_data(source, shape, len(pictures.classes))
-    normalised = any(node.kind in ("bn", "ln", "gn") for node in load_graph(adapted))
+    fitted = given.fitted(shape, len(pictures.classes))
+    graph = load_graph(fitted.text)
+    normalised = any(node.kind in ("bn", "ln", "gn") for node in graph)
     chosen = choose(len(pictures.train), shape, normalised, wishes)
-    if weights:
+    if weights or fitted.weights:
         chosen = keeping_weights(chosen)
-    graph = load_graph(adapted)
     if wishes.batch == AUTO:
         chosen = in_parts_that_fit(chosen, graph, len(pictures.train), machine)
-    module = first_network(adapted, chosen.settings)
+    module = first_network(fitted.text, chosen.settings)
+    start_from(module, fitted.weights)
     teacher_of(chosen.settings, pictures.classes, pictures.preprocess, machine)
     own_weights = start_from(module, weights or {}, whose)
     softmax = SOFTMAX_NOTICE if ends_in_softmax(module.graph) else ""
-    told = (resized, classes_changed, own_weights, softmax, *pictures.notices)
+    told = (resized, fitted.notice, own_weights, softmax, *pictures.notices)
     return Ready(
-        source,
-        adapted,
+        given.source,
+        fitted.text,
         module,
         pictures,
         chosen,

@@ -1,6 +1,7 @@
 """A run folder: all that a training leaves behind, as text, pictures and safetensors.
 
-    network.net          the notation of the network as trained
+    network.net          the notation of the network as trained; of one that the notation has no
+                         words for it is network.json, its operations (docs/any-network.md)
     run.json             classes, preprocessing, settings, results (see `Record`)
     split.csv            which picture was in which part
     metrics.csv          one row for each validation
@@ -30,6 +31,7 @@ from striate.data.pictures import Pixels
 from striate.errors import UserError
 from striate.files import remove_leftovers, write_whole
 from striate.graph.load import NETWORK_OF_RUN, read_file
+from striate.graph.program import PROGRAM_OF_RUN, is_program
 from striate.layers import show
 from striate.source import Source
 from striate.training.fields import FieldError, Fields, read_json
@@ -42,8 +44,9 @@ if TYPE_CHECKING:
     from striate.modules import Network
 
 FORMAT = 1
-NETWORK, RECORD, SPLIT, METRICS, WEIGHTS, STATE = (
+NETWORK, PROGRAM, RECORD, SPLIT, METRICS, WEIGHTS, STATE = (
     NETWORK_OF_RUN,
+    PROGRAM_OF_RUN,
     "run.json",
     "split.csv",
     "metrics.csv",
@@ -116,6 +119,11 @@ class Run:
         """The folder's own name."""
         return self.folder.name
 
+    @property
+    def network_path(self) -> Path:
+        """The file with its notation, or with its operations."""
+        return self.folder / network_file(self.source)
+
     def load_network(self) -> Network:
         """The trained network in float32 on the CPU, in evaluation mode.
 
@@ -127,10 +135,15 @@ class Run:
         _check_record(self, network.graph)
         expected = network.state_dict()
         weights = read_weights(self.folder / WEIGHTS)
-        _check_fit(self.folder, expected, weights)
+        _check_fit(self, expected, weights)
         fitting = {name: weights[name].to(tensor.dtype) for name, tensor in expected.items()}
         network.load_state_dict(fitting, assign=True)
         return network.eval()
+
+
+def network_file(source: Source) -> str:
+    """What a run calls the file that holds its network."""
+    return PROGRAM if is_program(source) else NETWORK
 
 
 def create_folder(wanted: Path | None, data: str, network: str) -> Path:
@@ -233,12 +246,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def open_run(folder: str | Path) -> Run:
     """Read a run folder. Raises UserError when it is no run, is incomplete, or is newer than we."""
-    return _open(Path(folder), (RECORD, NETWORK, WEIGHTS))
+    return _open(Path(folder), (RECORD, WEIGHTS))
 
 
 def open_started(folder: str | Path) -> Run:
     """The same of a run that may have no weights yet."""
-    return _open(Path(folder), (RECORD, NETWORK))
+    return _open(Path(folder), (RECORD,))
 
 
 def _open(folder: Path, needed: Sequence[str]) -> Run:
@@ -246,16 +259,17 @@ def _open(folder: Path, needed: Sequence[str]) -> Run:
         raise UserError(f"{folder}: there is no such run.{_other_runs(folder)}")
     if not folder.is_dir():
         raise UserError(f"{folder}: this is a file; a run is a folder that `striate train` wrote")
-    if not any((folder / name).exists() for name in (RECORD, NETWORK, WEIGHTS)):
+    if not any((folder / name).exists() for name in (RECORD, NETWORK, PROGRAM, WEIGHTS)):
         raise UserError(f"{folder}: this is not a run: it holds no {RECORD}.{_other_runs(folder)}")
-    for name in needed:
-        if not (folder / name).is_file():
-            raise _missing(folder / name)
+    network = folder / (PROGRAM if (folder / PROGRAM).exists() else NETWORK)
+    for path in (folder / RECORD, network, *(folder / name for name in needed)):
+        if not path.is_file():
+            raise _missing(path)
     record = _read_record(folder / RECORD)
     if record.normalise.image is not None:
         image = _read_mean(folder / MEAN, record.preprocess)
         record = replace(record, normalise=replace(record.normalise, image=image))
-    return Run(folder, read_file(folder / NETWORK), record)
+    return Run(folder, read_file(network), record)
 
 
 @contextmanager
@@ -366,7 +380,7 @@ def _normalise(given: Fields, channels: int) -> Normalise:
 def _check_record(run: Run, graph: Graph) -> None:
     """Raises UserError when the record is not that of the notation."""
     classes, preprocess = len(run.record.classes), run.record.preprocess
-    place = run.folder / NETWORK
+    place = run.network_path
     if graph.output[0] != classes:
         raise UserError(
             f"{place}: the network gives {graph.output[0]} values, but {RECORD} has {classes} "
@@ -380,21 +394,22 @@ def _check_record(run: Run, graph: Graph) -> None:
         )
 
 
-def _check_fit(folder: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+def _check_fit(run: Run, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    folder, network = run.folder, run.network_path.name
     for name, tensor in expected.items():
         if name not in found:
             raise UserError(
-                f"{folder / WEIGHTS}: there are no weights for {name}, which {NETWORK} has. "
+                f"{folder / WEIGHTS}: there are no weights for {name}, which {network} has. "
                 "The notation was changed, or the weights are another run's"
             )
         if found[name].shape != tensor.shape:
             raise UserError(
                 f"{folder / WEIGHTS}: {name} has the shape {tuple(found[name].shape)}, but "
-                f"{NETWORK} makes it {tuple(tensor.shape)}. The notation was changed, or the "
+                f"{network} makes it {tuple(tensor.shape)}. The notation was changed, or the "
                 "weights are another run's"
             )
     if extra := sorted(set(found) - set(expected)):
         raise UserError(
-            f"{folder / WEIGHTS}: {extra[0]} is not in {NETWORK}. "
+            f"{folder / WEIGHTS}: {extra[0]} is not in {network}. "
             "The notation was changed, or the weights are another run's"
         )

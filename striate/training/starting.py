@@ -16,21 +16,23 @@ from striate.source import Source
 from striate.training.run import RECORD, open_run
 
 if TYPE_CHECKING:
+    from striate.networks import Beginning
+    from striate.programs import Subject
     from striate.transcribing.steps import Weight
 
 
-def weights_from(
-    start: str | Path, source: Source, names: Mapping[str, Weight]
-) -> dict[str, Tensor]:
-    """The weights in a run's folder or a checkpoint's file, under the names of a text's graph.
+def weights_from(start: str | Path, begun: Beginning) -> dict[str, Tensor]:
+    """The weights in a run's folder or a checkpoint's file, under the names of a network's graph.
 
     A file's names are the graph's own, those of the torch network that the text was read off, or
     those that torchvision and timm give a network of these layers. Weights of another shape are
     given too: it is for the caller to leave out what another number of classes changes. Raises
     UserError for a file or folder that cannot be read, and for the weights of another network.
     """
-    path = Path(start)
-    network = build(source, seed=0)
+    path, names = Path(start), begun.names
+    if not isinstance(begun.network, Source):
+        return _for_followed(path, begun.network)
+    network = build(begun.network, seed=0)
     own = network.state_dict()
     if path.is_dir() or (path / RECORD).exists() or not path.suffix:
         found = open_run(path).load_network().state_dict()
@@ -47,6 +49,22 @@ def weights_from(
         load_published(network, given, skip_last=True)
         return {name: each for name, each in own.items() if not torch.equal(each, before[name])}
     return dict(own)
+
+
+def _for_followed(path: Path, subject: Subject) -> dict[str, Tensor]:
+    """The same for a network that is followed, whose names are its own."""
+    tensors = subject.recording().program.tensors
+    if path.is_dir() or (path / RECORD).exists() or not path.suffix:
+        given: Mapping[str, Tensor] = open_run(path).load_network().state_dict()
+    else:
+        given = {n.removeprefix("module."): each for n, each in read_checkpoint(path).items()}
+    missing = [name for name, each in tensors.items() if each.learned and name not in given]
+    if missing:
+        raise UserError(
+            f"{path}: these are the weights of another network: it has no {missing[0]}, which "
+            f"{subject.found.name} has. striate size compares the two"
+        )
+    return {name: given[name] for name in tensors if name in given}
 
 
 def _checked(path: Path, given: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from striate.errors import StriateError, UserError
 from striate.files import write_whole
 from striate.layers import Shape
 from striate.modules import Network
+from striate.programs import Subject
 from striate.source import Source
 from striate.training.choosing import NO_WISHES, Wishes
 from striate.training.clock import Moment, Row
@@ -31,6 +32,7 @@ from striate.training.run import (
     MEAN,
     METRICS,
     NETWORK,
+    PROGRAM,
     RECORD,
     SPLIT,
     STATE,
@@ -40,6 +42,7 @@ from striate.training.run import (
     alone,
     create_folder,
     finish,
+    network_file,
     open_run,
     taken,
     write_mean,
@@ -61,7 +64,7 @@ class Outcome:
 
 
 def fit(
-    network: str | Path | Source,
+    network: str | Path | Source | Subject,
     data: str,
     wishes: Wishes = NO_WISHES,
     *,
@@ -125,7 +128,7 @@ def fit(
         for notice in ready.notices:
             display.say(f"note: {notice}")
         display.say(opening(folder, pictures))
-        write_whole(folder / NETWORK, ready.text.text.rstrip("\n") + "\n")
+        write_whole(folder / network_file(ready.text), ready.text.text.rstrip("\n") + "\n")
         write_split(folder / SPLIT, pictures.assignment, pictures.classes)
         write_mean(folder, record.normalise)
         write_record(folder, record)
@@ -136,7 +139,7 @@ def fit(
             record,
             ready.machine,
             display,
-            save_first=bool(weights),
+            save_first=bool(weights) or isinstance(network, Subject),
             log=log,
             team=team,
         )
@@ -283,7 +286,7 @@ def removed_without_weights(folder: Path) -> Iterator[None]:
     except BaseException:
         if not any((folder / name).exists() for name in (WEIGHTS, STATE)):
             with suppress(OSError):
-                for name in (NETWORK, RECORD, SPLIT, METRICS, MEAN):
+                for name in (NETWORK, PROGRAM, RECORD, SPLIT, METRICS, MEAN):
                     (folder / name).unlink(missing_ok=True)
                 folder.rmdir()
         raise

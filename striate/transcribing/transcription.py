@@ -25,7 +25,7 @@ from striate.tracing.mismatches import mismatch
 from striate.tracing.passes import record
 from striate.tracing.record import Record
 from striate.transcribing.reading import Reader
-from striate.transcribing.steps import Steps, Unwritten, Value, Weight
+from striate.transcribing.steps import Steps, Unwritten, UnwrittenError, Value, Weight
 from striate.transcribing.structure import JOINS, Tree, structure
 from striate.transcribing.vocabulary import FUNCTIONS, OPERATIONS
 from striate.transcribing.writing import write
@@ -103,9 +103,9 @@ def transcribe(
         tree = structure(steps)
         graph = _graph(write(steps, tree), chosen.name)
     except Unwritten as error:
-        raise UserError(
-            f"{chosen.name} cannot be written in the notation: {error}. It can be sized (striate "
-            f"size {chosen.name})"
+        raise UnwrittenError(
+            f"{chosen.name} cannot be written in the notation: {error}. It can be sized, drawn and "
+            "trained without"
         ) from error
     return Transcription(graph, _weights(graph, steps, tree), chosen.model)
 
@@ -121,7 +121,7 @@ def _graph(text: str, name: str) -> Graph:
 def _steps(found: Record) -> Steps:
     reader = Reader(found)
     reader.run(OPERATIONS, FUNCTIONS)
-    outputs = _outputs(found.result)
+    outputs = outputs_of(found.result)
     if not outputs:
         raise Unwritten("it gives no tensor")
     named: dict[str, int] = {}
@@ -133,7 +133,7 @@ def _steps(found: Record) -> Steps:
             raise Unwritten("it gives back its image")
         named[name] = _end(reader, name, value)
     main, *others = named
-    taps = {_identifier(name): named[name] for name in others}
+    taps = {identifier(name): named[name] for name in others}
     return Steps(reader.input, tuple(reader.steps), named[main], taps)
 
 
@@ -146,7 +146,7 @@ def _end(reader: Reader, name: str, value: Value) -> int:
         raise Unwritten(f"its output {name} is {axes}") from error
 
 
-def _outputs(result: Any) -> dict[str, Tensor]:
+def outputs_of(result: Any) -> dict[str, Tensor]:
     """A network's outputs by name, the main one first."""
     if isinstance(result, Tensor):
         return {OUTPUT: result}
@@ -165,7 +165,7 @@ def _outputs(result: Any) -> dict[str, Tensor]:
     return {main: found[main], **found} if found else {}
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
     found = re.sub(r"\W+", "_", name.lower()).strip("_")
     return f"side_{found}" if not found or found[0].isdigit() or found == OUTPUT else found
 

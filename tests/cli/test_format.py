@@ -56,5 +56,5 @@ def test_a_torch_network_that_the_notation_cannot_say(run) -> None:
     assert (status, out) == (2, "")
     assert err == (
         "striate: torchvision:vit_b_32 cannot be written in the notation: its own forward calls "
-        "cat with a weight. It can be sized (striate size torchvision:vit_b_32)\n"
+        "cat with a weight. It can be sized, drawn and trained without\n"
     )

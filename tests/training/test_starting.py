@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_s_weights(run: Path) -> None:
-    found = weights_from(run, Source(TEXT), {})
+    found = weights_from(run, beginning(Source(TEXT)))
     expected = open_run(run).load_network().state_dict()
     assert all(torch.equal(found[name], each) for name, each in expected.items())
 
@@ -53,7 +53,7 @@ def test_a_checkpoint_under_the_graph_s_names(tmp_path: Path, ending: str) -> No
     weights = build(Source(TEXT), seed=3).state_dict()
     path = tmp_path / f"weights{ending}"
     save_file(weights, path) if ending == ".safetensors" else torch.save(weights, path)
-    found = weights_from(path, Source(TEXT), {})
+    found = weights_from(path, beginning(Source(TEXT)))
     assert all(torch.equal(found[name], each) for name, each in weights.items())
 
 
@@ -63,7 +63,7 @@ def test_a_checkpoint_of_torchvision_for_the_zoo(tmp_path: Path, classes: int) -
     path = tmp_path / "resnet18.pth"
     torch.save(to_published(theirs), path)
     text = striate.load_graph("resnet18").source.text.replace("fc-1000", f"fc-{classes}")
-    found = weights_from(path, Source(text), {})
+    found = weights_from(path, beginning(Source(text)))
     expected = theirs.state_dict()
     learned = {name for name in expected if "num_batches" not in name}
     taken = {name for name in learned & found.keys() if torch.equal(found[name], expected[name])}
@@ -84,20 +84,20 @@ def test_a_checkpoint_of_a_torch_network(tmp_path: Path, classes: int) -> None:
     path = tmp_path / "mine.pth"
     torch.save({f"module.{name}": each for name, each in weights.items()}, path)
     begun = beginning(make(10), input=(1, 8, 8))
-    found = weights_from(path, begun.source, begun.names)
+    found = weights_from(path, begun)
     assert torch.equal(found["conv1.weight"], weights["0.weight"])
     assert torch.equal(found["fc1.weight"], weights["3.weight"])
 
 
 def test_the_weights_of_another_network(run: Path) -> None:
     with pytest.raises(UserError) as caught:
-        weights_from(run, Source("input 1x8x8 -> conv3-8 -> relu -> fc-10"), {})
+        weights_from(run, beginning(Source("input 1x8x8 -> conv3-8 -> relu -> fc-10")))
     assert str(caught.value) == (
         f"{run}: these are the weights of another network: it has bn1.weight, which the network "
         "to train has not. striate size compares the two"
     )
     with pytest.raises(UserError) as caught:
-        weights_from(run, Source(TEXT.replace("-> fc-10", "-> fc-10 -> relu -> fc-10")), {})
+        weights_from(run, beginning(Source(TEXT.replace("-> fc-10", "-> fc-10 -> relu -> fc-10"))))
     assert str(caught.value) == (
         f"{run}: these are the weights of another network: it has no fc2.weight, which the network "
         "to train has. striate size compares the two"
@@ -106,9 +106,9 @@ def test_the_weights_of_another_network(run: Path) -> None:
 
 def test_what_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such file"):
-        weights_from(tmp_path / "none.pth", Source(TEXT), {})
+        weights_from(tmp_path / "none.pth", beginning(Source(TEXT)))
     with pytest.raises(UserError, match="there is no such run"):
-        weights_from(tmp_path / "none", Source(TEXT), {})
+        weights_from(tmp_path / "none", beginning(Source(TEXT)))
 
 
 def test_a_training_starts_where_a_run_ended(run: Path, tmp_path: Path) -> None:

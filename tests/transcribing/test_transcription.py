@@ -432,7 +432,7 @@ def test_what_the_notation_cannot_say_is_told_with_its_place(name: str) -> None:
     function, words = REFUSED[name]
     message = refusal(Functional(function))
     assert message.startswith(f"Functional cannot be written in the notation: {words}")
-    assert message.endswith(". It can be sized (striate size Functional)")
+    assert message.endswith(". It can be sized, drawn and trained without")
 
 
 class Crossing(nn.Module):
@@ -633,8 +633,8 @@ def test_videos_and_networks_that_do_nothing() -> None:
         "Conv3d takes 3×2×8×8, and the notation writes networks of images C×H×W"
     )
     assert refusal(nn.Identity()) == (
-        "Identity cannot be written in the notation: it gives back its image. It can be sized "
-        "(striate size Identity)"
+        "Identity cannot be written in the notation: it gives back its image. It can be sized, "
+        "drawn and trained without"
     )
 
 

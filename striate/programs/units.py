@@ -1,0 +1,171 @@
+"""The layers of a followed pass, and how they lie: what pictures and rates need of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from striate.graph import IMAGE
+from striate.graph.program import Unit
+from striate.layers import Add, Concat, Multiply, Shape
+from striate.layers.base import Layer as Kind
+from striate.layers.base import Role
+from striate.layers.traced import Traced
+from striate.notation.vocabulary import OUTPUT
+from striate.programs.blocks import blocks
+from striate.tracing.layers import INPUT, Layer, layers_and_sources
+from striate.tracing.record import Operation, Record, tensors
+from striate.transcribing.steps import Step, Steps, Unwritten
+from striate.transcribing.structure import Placed, structure
+
+_NORMS = {
+    "native_batch_norm": "bn",
+    "_native_batch_norm_legit": "bn",
+    "native_layer_norm": "ln",
+    "native_group_norm": "gn",
+}
+_POOLS = {
+    "max_pool2d_with_indices": "pool",
+    "avg_pool2d": "avgpool",
+    "_adaptive_avg_pool2d": "gap",
+    "adaptive_max_pool2d": "gmp",
+    "mean": "gap",
+    "amax": "gmp",
+}
+_PRODUCTS = ("bmm", "baddbmm", "_scaled_dot_product_flash_attention_for_cpu", "matmul")
+_ACTIVATIONS = {
+    **{
+        word: word for word in ("relu", "gelu", "silu", "elu", "mish", "tanh", "sigmoid", "softmax")
+    },
+    **{word: word for word in ("hardswish", "hardsigmoid", "softplus", "selu", "celu", "exp")},
+    "_softmax": "softmax",
+    "leaky_relu": "leakyrelu",
+    "hardtanh": "relu6",
+    "clamp": "relu6",
+}
+_MERGES = {"add": "add", "sub": "add", "cat": "concat", "stack": "concat", "mul": "multiply"}
+_NOISES = ("bernoulli", "native_dropout")
+
+
+def units(
+    record: Record, batch: int, outputs: Mapping[str, Tensor]
+) -> tuple[tuple[Unit, ...], list[Any], dict[str, str]]:
+    """The layers, the structure of a program, and the layer that gives each output.
+
+    `outputs` are the network's own, the main one first.
+    """
+    found, source = layers_and_sources(record)
+    known = [layer for layer in found if layer.operations]
+    names = {layer.name for layer in known}
+    made = tuple(_unit(layer, batch, names) for layer in known)
+    ends = {end: source[id(tensor)] for end, tensor in outputs.items()}
+    kinds = {call.path: call.kind for call in record.calls}
+    return made, blocks(_nested(made, record, ends), kinds), ends
+
+
+def _unit(layer: Layer, batch: int, names: set[str]) -> Unit:
+    inputs = tuple(name for name in layer.inputs if name in names or name == INPUT) or (INPUT,)
+    kind, label, role = _kind(layer, len(inputs))
+    path = layer.name.partition("#")[0]
+    weights = tuple(
+        (name.removeprefix(f"{path}."), tuple(parameter.shape))
+        for name, parameter in layer.own.items()
+    )
+    return Unit(
+        layer.name,
+        kind,
+        label,
+        role,
+        inputs,
+        layer.shape_of_one(batch),
+        layer.macs // batch,
+        weights,
+        layer.weights,
+    )
+
+
+def _kind(layer: Layer, inputs: int) -> tuple[str, str, Role]:
+    """What a layer is called in tables, how a paper writes it, and what it is for."""
+    by_name = {operation.name.rstrip("_"): operation for operation in layer.operations}
+    if convolution := by_name.get("convolution"):
+        return _convolution(convolution)
+    if product := by_name.get("addmm") or by_name.get("mm"):
+        width = tensors(product.result)[0].shape[-1]
+        return "fc", f"fc-{width}", "linear"
+    if any(name in by_name for name in _PRODUCTS):
+        word = "matmul" if {"bmm", "baddbmm"} & by_name.keys() else "attention"
+        return word, word, "linear"
+    for table, role in ((_NORMS, "norm"), (_POOLS, "pool"), (_ACTIVATIONS, "activation")):
+        for name, word in table.items():
+            if name.rstrip("_") in by_name:
+                return word, word, role  # type: ignore[return-value]
+    if any(name in by_name for name in _NOISES):
+        word = layer.kind.lower() if layer.kind not in _NOISES else "dropout"
+        return word, word, "regularise"
+    for name, word in _MERGES.items():
+        if name in by_name and inputs > 1:
+            return word, word, "merge"
+    word = layer.kind.lower()
+    return word, word, "norm" if layer.own else "shape"
+
+
+def _convolution(operation: Operation) -> tuple[str, str, Role]:
+    _, weight, _, stride, _, dilation, transposed, _, groups = operation.arguments
+    kernel, step, spread = (_pair(each) for each in (weight.shape[2:], stride, dilation))
+    channels = weight.shape[1] * groups if transposed else weight.shape[0]
+    word = "tconv" if transposed else "conv"
+    if groups == channels == weight.shape[0] > 1 and not transposed:
+        label = f"dwconv{kernel}"
+    else:
+        label = f"{word}{kernel}-{channels}"
+    label += f"/{step}" if step != "1" else ""
+    label += f" d{spread}" if spread != "1" else ""
+    if groups > 1 and not label.startswith("dw"):
+        label += f" g{groups}"
+    return word, label, "conv"
+
+
+def _pair(sizes: Sequence[int]) -> str:
+    return str(sizes[0]) if len(set(sizes)) == 1 else "x".join(map(str, sizes))
+
+
+def _nested(made: Sequence[Unit], record: Record, ends: Mapping[str, str]) -> list[Any]:
+    """The layers as series and branches; in one line where their branches cross."""
+    try:
+        places = {unit.name: index for index, unit in enumerate(made)} | {INPUT: IMAGE}
+        steps = tuple(
+            Step(_join(unit), tuple(places[name] for name in unit.inputs), unit.output)
+            for unit in made
+        )
+        others = {end: places[name] for end, name in ends.items() if end != OUTPUT}
+        image: Shape = tuple(record.image.shape[1:])
+        tree = structure(Steps(image, steps, places[ends[OUTPUT]], others))
+        return _parts(tree.chain, made)
+    except Unwritten:
+        return [unit.name for unit in made]
+
+
+def _join(unit: Unit) -> Kind:
+    if len(unit.inputs) > 1:
+        return {"add": Add(), "concat": Concat()}.get(unit.kind, Multiply())
+    return Traced(unit.kind, unit.label, unit.role, unit.output, unit.macs, unit.weights)
+
+
+def _parts(chain: Sequence[Placed], made: Sequence[Unit]) -> list[Any]:
+    """Raises Unwritten for what has no layer of its own."""
+    found: list[Any] = []
+    for placed in chain:
+        if placed.group:
+            found += _parts(placed.group, made)
+        elif placed.step < 0:
+            raise Unwritten("lines that begin elsewhere, or a join that it makes with another")
+        elif placed.join:
+            branches = [_parts(branch, made) for branch in placed.branches]
+            found.append({"branches": branches, "join": made[placed.step].name})
+        else:
+            found.append(made[placed.step].name)
+        for name, body in placed.taps:
+            found.append({"tap": name, "parts": _parts(body, made)})
+    return found
