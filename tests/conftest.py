@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from striate.sizing.machine import Figure, Machine, Point, Rate
 from striate.sizing.work import PRODUCTS, VALUES
 
+if TYPE_CHECKING:
+    from torch import nn
+
 
 def pytest_configure() -> None:
     """A shell's job in the background is told to ignore Ctrl-C; tests of it are not."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def attention(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+    """A network of images 3×16×16 that the notation has no words for; also `wordless:make`."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    made: nn.Module = importlib.import_module("wordless").make()
+    return made
 
 
 @pytest.fixture

@@ -28,11 +28,7 @@ _LOWERED = frozenset(
     )
 )
 """Operations that multiply matrices: they work in the lower precision."""
-_BATCH_NORMS = (
-    "native_batch_norm",
-    "_native_batch_norm_legit",
-    "_native_batch_norm_legit.no_stats",
-)
+_BATCH_NORMS = ("native_batch_norm", "_native_batch_norm_legit")
 _MIXED = frozenset((*_BATCH_NORMS, "native_layer_norm", "native_group_norm"))
 """Operations that take their input in another precision than their weights."""
 
@@ -46,8 +42,11 @@ class _Frame:
     batch: int
     device: torch.device
     lower: torch.dtype | None
+    batch_norm: BatchNorm | None
 
 
+BatchNorm = Callable[[Tensor, Tensor | None, Tensor | None, Tensor, Tensor, float, float], Tensor]
+"""From input, scale, shift, running mean and variance, momentum and eps to what it gives."""
 _Fill = Callable[[_Frame], Any]
 
 
@@ -65,6 +64,8 @@ class _Step:
     gives: tuple[int | None, ...]
     many: bool
     mutates: bool
+    keeps_statistics: bool
+    """Whether it normalises by a batch and keeps running means of what it saw."""
     dead: tuple[int, ...]
     """Values that nothing reads after it."""
 
@@ -77,9 +78,12 @@ class _Step:
             keywords[key] = fill(frame)
         if frame.lower is not None:
             arguments = self._in_precision(arguments, frame.lower)
-        if self.name in _BATCH_NORMS and arguments[5] and _is_frozen(arguments[1]):
+        if self.keeps_statistics and arguments[5] and _is_frozen(arguments[1]):
             arguments[5] = False
-        result = self.function(*arguments, **keywords)
+        if self.keeps_statistics and arguments[5] and frame.batch_norm is not None:
+            result = (frame.batch_norm(*arguments[:5], *arguments[6:]), None, None)
+        else:
+            result = self.function(*arguments, **keywords)
         if self.many:
             for given, value in zip(self.gives, result, strict=True):
                 if given is not None:
@@ -123,12 +127,14 @@ class Replay(Network):
     """
 
     precision: torch.dtype | None
+    batch_norm: BatchNorm | None
+    """What normalises by a batch in place of torch, as several processes do together."""
 
     def __init__(self, graph: Graph) -> None:
         nn.Module.__init__(self)
         assert graph.program is not None
         self.graph = graph
-        self.precision = None
+        self.precision, self.batch_norm = None, None
         program = graph.program
         places: dict[str, nn.Module] = {"": self}
         for path, kind in program.modules.items():
@@ -185,7 +191,8 @@ class Replay(Network):
         tensors.update(self.named_buffers(remove_duplicate=False))
         values: list[Any] = [None] * slots
         values[0] = image
-        frame = _Frame(values, tensors, len(image), image.device, self._lower(image))
+        lower = self._lower(image)
+        frame = _Frame(values, tensors, len(image), image.device, lower, self.batch_norm)
         for path, steps in runs:
             if path:
                 self.get_submodule(path)(steps, frame)
@@ -285,6 +292,8 @@ def _step(operation: Operation, dead: tuple[int, ...]) -> _Step:
         operation.gives,
         len(schema.returns) > 1 or str(schema.returns[0].type).startswith("List"),
         schema.is_mutable and not schema.name.endswith(_BATCH_NORMS),
+        operation.name.removesuffix(".default") in _BATCH_NORMS
+        and operation.arguments[3] is not None,
         dead,
     )
 

@@ -3,7 +3,7 @@
 about = "one line"
 paper = "where it was published"
 lr_batch = 256        # the batch that lr is for; for others lr follows in proportion
-plain_share = 0.2     # the share of the rates for networks without normalisation
+plain_share = 0.2     # the share of the rates for networks without batch normalisation
 
 [settings]
 lr = 0.1              # any of docs/training.md

@@ -78,8 +78,9 @@ def choose(images: int, shape: Shape, normalised: bool, wishes: Wishes = NO_WISH
 
     Small sets get smaller batches, more epochs and more augmentation; colour pictures are mirrored,
     grey ones (digits, letters) are not: small ones are moved in their tests instead. A recipe
-    stands above these, and what is asked for above all. A network that is not `normalised` takes
-    smaller steps where its recipe says so. Raises UserError on impossible wishes.
+    stands above these, and what is asked for above all. A network that is not `normalised` by
+    batches or groups takes smaller steps where its recipe says so. Raises UserError on impossible
+    wishes.
     """
     recipe, asked = read(wishes.recipe), wishes.asked
     values: dict[str, Any] = {"recipe": recipe.name}
@@ -95,7 +96,7 @@ def choose(images: int, shape: Shape, normalised: bool, wishes: Wishes = NO_WISH
         plain = Settings(epochs=1)
         for name in ("lr", "adam_lr"):
             rate = recipe.plain_share * values.get(name, getattr(plain, name))
-            take({name: rate}, f"recipe {recipe.name}, without normalisation")
+            take({name: rate}, f"recipe {recipe.name}, without batch normalisation")
     if "seconds" in asked and "epochs" not in asked:
         take({"epochs": None}, ASKED)
     take(asked, ASKED)

@@ -85,7 +85,7 @@ def prepare(
     )
     fitted = given.fitted(shape, len(pictures.classes))
     graph = load_graph(fitted.text)
-    normalised = any(node.kind in ("bn", "ln", "gn") for node in graph)
+    normalised = any(node.kind in ("bn", "gn") for node in graph)
     chosen = choose(len(pictures.train), shape, normalised, wishes)
     if weights or fitted.weights:
         chosen = keeping_weights(chosen)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from striate.errors import StriateError
+from striate.modules import Replay
 
 _WAIT = timedelta(hours=2)
 """How long a process waits for the others: the first one reads all pictures before they do."""
@@ -110,6 +111,8 @@ class Team:
         with self._together(), torch.no_grad():
             for tensor in (*network.parameters(), *network.buffers()):
                 torch.distributed.broadcast(tensor, 0)
+        if isinstance(network, Replay):
+            network.batch_norm = partial(_batch_norm, self)
         for module in network.modules():
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 vars(module)["forward"] = partial(_normalised, module, self)
@@ -179,15 +182,40 @@ class _Summed(torch.autograd.Function):
 
 
 def _normalised(module: nn.BatchNorm1d | nn.BatchNorm2d, team: Team, input: Tensor) -> Tensor:
+    """What a module normalises together with those of the other processes."""
+    if not module.training:
+        return type(module).forward(module, input)
+    with torch.no_grad():
+        module.get_buffer("num_batches_tracked").add_(1)
+    return _batch_norm(
+        team,
+        input,
+        module.weight,
+        module.bias,
+        module.get_buffer("running_mean"),
+        module.get_buffer("running_var"),
+        module.momentum or 0.0,
+        module.eps,
+    )
+
+
+def _batch_norm(
+    team: Team,
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor,
+    running_var: Tensor,
+    momentum: float,
+    eps: float,
+) -> Tensor:
     """Batch normalisation N×C×… over the pictures of all processes, as their gradients flow too.
 
     Means and squared distances of the processes are joined by Chan, Golub & LeVeque 1979
     ("Updating formulae"), which loses nothing to cancellation. Channels that stand together (group
     convolutions) count as one.
     """
-    if not module.training:
-        return type(module).forward(module, input)
-    channels = module.num_features
+    channels = len(running_mean)
     wide = input.float().reshape(len(input), channels, -1)
     count = wide.shape[0] * wide.shape[2]
     mean = wide.mean((0, 2))
@@ -201,12 +229,9 @@ def _normalised(module: nn.BatchNorm1d | nn.BatchNorm2d, team: Team, input: Tens
     mean = (counts * means).sum(0) / total
     variance = (distances + counts * (means - mean).square()).sum(0) / total
     with torch.no_grad():
-        momentum = module.momentum or 0.0
-        module.get_buffer("running_mean").lerp_(mean, momentum)
-        module.get_buffer("running_var").lerp_(variance * (total / (total - 1)), momentum)
-        module.get_buffer("num_batches_tracked").add_(1)
-    scale = (variance + module.eps).rsqrt()
-    weight, bias = (None if each is None else each.float() for each in (module.weight, module.bias))
-    scale = scale if weight is None else scale * weight
-    shift = -mean * scale if bias is None else bias - mean * scale
+        running_mean.lerp_(mean, momentum)
+        running_var.lerp_(variance * (total / (total - 1)), momentum)
+    scale = (variance + eps).rsqrt()
+    scale = scale if weight is None else scale * weight.float()
+    shift = -mean * scale if bias is None else bias.float() - mean * scale
     return (wide * scale[:, None] + shift[:, None]).reshape(input.shape).to(input.dtype)
