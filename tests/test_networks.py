@@ -153,3 +153,54 @@ def test_a_network_that_does_not_say_its_input() -> None:
         "Sequential does not say what images it takes. Say it: --input 3x224x224, in Python "
         "input=(3, 224, 224)"
     )
+
+
+def test_a_network_without_words_is_taken_everywhere(attention: nn.Module, tmp_path: Path) -> None:
+    """Live, by its factory, and as the run that it becomes."""
+    attention.eval()
+    image = torch.rand(2, 3, 16, 16)
+    for network in (attention, "wordless:make"):
+        graph = striate.load_graph(network, input=(3, 16, 16))
+        assert [node.kind for node in graph if node.kind in ("conv", "fc", "attention", "ln")] == [
+            *("conv", "ln", "fc", "attention", "fc", "fc"),
+        ]
+        striate.draw(graph, tmp_path / "net.txt")
+        assert "attention" in (tmp_path / "net.txt").read_text()
+        built = striate.build(network, input=(3, 16, 16)).eval()
+        torch.testing.assert_close(built(image), attention(image))
+        for asked in (find_source, striate.symbolic):
+            with pytest.raises(UserError, match=r"cannot be written in the notation: .*constant|"):
+                asked(network, input=(3, 16, 16))
+    result = striate.train(
+        attention, "digits", input=(3, 16, 16), epochs=0.1, lr=1e-12, output=tmp_path / "run"
+    )
+    assert result.run.record.notices[0] == "training starts from the network's own weights"
+    run = str(tmp_path / "run")
+    sizes = [striate.size(each, input=(3, 16, 16)).totals for each in (attention, run)]
+    assert (sizes[0].parameters, sizes[0].macs) == (sizes[1].parameters, sizes[1].macs)
+    assert sizes[0].saved_bytes == sizes[1].saved_bytes
+    assert striate.load_graph(run).output == (10,)
+    rebuilt = striate.build(run).eval()
+    assert torch.equal(rebuilt(image), result.run.load_network()(image))
+    for asked in (find_source, striate.symbolic):
+        with pytest.raises(UserError) as caught:
+            asked(run)
+        assert str(caught.value) == (
+            f"{run} is kept as its operations: the notation has no words for it. It can be sized, "
+            "drawn and trained without"
+        )
+    with pytest.raises(UserError) as caught:
+        striate.build(run, seed=3)
+    assert str(caught.value).endswith("keeps its own weights: leave the seed out")
+
+
+def test_seeds_draw_the_weights_of_a_library_s_network_without_words() -> None:
+    state = torch.random.get_rng_state()
+    one, same, other = (
+        striate.build("torchvision:vit_b_32", input=(3, 224, 224), seed=n) for n in (1, 1, 2)
+    )
+    assert torch.equal(torch.random.get_rng_state(), state)
+    weights = [network.get_parameter("conv_proj.weight") for network in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert beginning("torchvision:vit_b_32").weights == {}

@@ -27,6 +27,8 @@ COLLECTIVES = """
 import torch
 from torch import nn
 import numpy as np
+from striate.programs import follow, replayed
+from striate.tracing.finding import Found
 from striate.training.team import join, share_of
 
 team = join()
@@ -67,6 +69,13 @@ for dtype, shape in ((torch.float32, (7, 4, 5, 3)), (torch.bfloat16, (6, 4, 2, 2
     for (name, one), other in zip(alone.named_buffers(), together.buffers()):
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4, msg=name)
     assert torch.equal(together.eval()(images), together[0].forward(images))
+
+norm = nn.BatchNorm2d(3)
+images = 3 + 2 * torch.randn((6, 3, 5, 4), generator=torch.Generator().manual_seed(0))
+replay = replayed(follow(Found(nn.Sequential(norm, nn.Flatten()), "norm", (3, 5, 4))))
+team.begin_alike(replay)
+torch.testing.assert_close(replay(images[team.share(6)]), norm(images).flatten(1)[team.share(6)])
+torch.testing.assert_close(replay.get_buffer("0.running_var"), norm.running_var)
 team.leave()
 """
 
