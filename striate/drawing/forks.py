@@ -109,13 +109,15 @@ def _out(row: _Row, join_x: float, *, to_bar: bool) -> tuple[Shape, ...]:
     return wire(*start, (join_x, row.y), (join_x, end), head=True)
 
 
+OTHER = "other"
+"""How the legend calls the joins without a sign of their own."""
 _ARMS = {"add": ((0.6, 0.0), (0.0, 0.6)), "multiply": ((0.42, 0.42), (-0.42, 0.42))}
 """From the middle to the end of both strokes, in radii."""
 
 
 def _ring(x: float, kind: str) -> tuple[Shape, ...]:
-    """⊕ or ⊗."""
-    arms = [(RADIUS * dx, RADIUS * dy) for dx, dy in _ARMS[kind]]
+    """⊕ or ⊗; ○ for what has no sign of its own."""
+    arms = [(RADIUS * dx, RADIUS * dy) for dx, dy in _ARMS.get(kind, ())]
     return (
         Circle(x, 0, RADIUS, WHITE, WIRE, WIRE_WIDTH),
         *(Line(((x - dx, -dy), (x + dx, dy)), WIRE, 1.1) for dx, dy in arms),

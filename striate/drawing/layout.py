@@ -10,7 +10,7 @@ from striate.drawing import forks, sides
 from striate.drawing.boxes import WIRE_WIDTH, Box, row, wire
 from striate.drawing.compose import VOLUME_GAP, Composer, composer
 from striate.drawing.gather import pieces
-from striate.drawing.parts import Chain, any_named, end_of, stages, summary
+from striate.drawing.parts import Chain, any_named, end_of, join_kinds, stages, summary
 from striate.drawing.scene import GREY, Rect, Scene, Shape, Text, shortened, text_width
 from striate.drawing.style import INPUT, LOOKS, MERGE, Look, look, shade
 from striate.graph.nodes import Graph
@@ -130,14 +130,19 @@ def _returns(
 
 
 _SAMPLES = {"tap": sides.sample, "name": sides.named_sample}
-_JOINS = {"add": "add", "multiply": "multiply", "concat": "join along channels"}
+_JOINS = {
+    "add": "add",
+    "multiply": "multiply",
+    "concat": "join along channels",
+    forks.OTHER: "another operation of both",
+}
 _RESULTS = {"add": "sum", "multiply": "product", "concat": "concatenation"}
 
 
-def _legend_name(kind: Look, joins: set[str]) -> str:
+def _legend_name(kind: Look, results: set[str]) -> str:
     if kind != MERGE:
         return kind.name
-    *some, last = (_RESULTS[name] for name in _RESULTS if name in joins)
+    *some, last = (_RESULTS[name] for name in _RESULTS if name in results)
     return f"{', '.join(some)} or {last}" if some else last
 
 
@@ -145,8 +150,9 @@ def _legend(made: Composer, trunk: Chain, width: float, y: float) -> tuple[list[
     """The kinds that occur with their colours or symbols, the rule of the scale; where it ends."""
     every = list(stages(trunk))
     used = {INPUT, *(look(stage.node.layer) for stage in every)}
-    joins = {stage.node.kind for stage in every if stage.node.layer.role == "merge"}
-    entries = [(_legend_name(kind, joins), kind.fill, "") for kind in LOOKS if kind in used]
+    joins = {kind if kind in _RESULTS else forks.OTHER for kind in join_kinds(trunk)}
+    results = {stage.node.kind for stage in every if stage.node.layer.role == "merge"}
+    entries = [(_legend_name(kind, results), kind.fill, "") for kind in LOOKS if kind in used]
     entries += [(_JOINS[kind], "", kind) for kind in _JOINS if kind in joins]
     entries += [("side output", "", "tap")] if made.graph.taps else []
     entries += [("named value", "", "name")] if any_named(trunk) else []

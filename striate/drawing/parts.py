@@ -118,6 +118,18 @@ def stages(chain: Chain) -> Iterator[Stage]:
                 yield from stages(piece.chain)
 
 
+def join_kinds(chain: Chain) -> set[str]:
+    """In what ways branches meet anywhere."""
+    found: set[str] = set()
+    for piece in chain:
+        match piece:
+            case Fork(branches, join):
+                found |= {join.node.kind, *(kind for each in branches for kind in join_kinds(each))}
+            case Block() | Fold() | Side():
+                found |= join_kinds(piece.chain)
+    return found
+
+
 def any_named(chain: Chain) -> bool:
     """Whether a value anywhere has a name by which it is taken up elsewhere."""
     for piece in chain:
@@ -159,7 +171,7 @@ def main_branch(fork: Fork) -> int | None:
     equals."""
     ends = [end_of(branch) for branch in fork.branches]
     full = [end is None or end.output == fork.join.output for end in ends]
-    if fork.join.node.kind == "multiply" and not all(full):
+    if fork.join.node.kind == "multiply" and any(full) and not all(full):
         return full.index(True)
     lengths = [_length(branch) for branch in fork.branches]
     most = max(lengths)

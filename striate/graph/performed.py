@@ -9,6 +9,7 @@ from striate.errors import UserError
 from striate.graph.nodes import (
     IMAGE,
     Graph,
+    Jump,
     Leaf,
     Node,
     Parallel,
@@ -79,6 +80,8 @@ def _part(program: Program, given: Any, places: Mapping[str, int]) -> Part:
             case {"branches": branches, "join": join}:
                 lines = tuple(Series(_parts(program, each, places)) for each in branches)
                 return Parallel(lines, places[join])
+            case {"from": label, "of": target}:
+                return Jump(label, target)
             case {"tap": name, "parts": parts}:
                 return Side(Series(_parts(program, parts, places)), name)
     except KeyError as error:

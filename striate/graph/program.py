@@ -93,7 +93,8 @@ class Program:
     layers: tuple[Unit, ...]
     structure: Sequence[Any]
     """How the layers lie: names one after the other; `{"block": class, "name": path, "parts": …}`,
-    `{"rounds": blocks}`, `{"branches": […], "join": name}`, `{"tap": name, "parts": …}`.
+    `{"rounds": blocks}`, `{"branches": […], "join": name}`, `{"tap": name, "parts": …}`,
+    `{"from": label, "of": name}`.
     """
     ends: Mapping[str, str]
     """The layer that gives each output, the main one first."""

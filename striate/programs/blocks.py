@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import groupby, takewhile
 from typing import Any
 
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
 
 
-def blocks(parts: Sequence[Any], kinds: Mapping[str, str], above: str = "") -> list[Any]:
+def blocks(
+    parts: Sequence[Any], kinds: Mapping[str, str], heavy: Container[str], above: str = ""
+) -> list[Any]:
     """The parts of a program's structure with those of one module as its block.
 
     `kinds` are the classes of modules by their paths, `above` the module that all of these are in.
+    A block has two `heavy` layers at least: one with what belongs to it is none.
     """
     found: list[Any] = []
     at = 0
@@ -22,11 +25,12 @@ def blocks(parts: Sequence[Any], kinds: Mapping[str, str], above: str = "") -> l
         while last < len(parts) and module and _below(above, _scope(parts[last])) == module:
             last += 1
         if not module:
-            found.append(_inside(parts[at], kinds, above))
+            found.append(_inside(parts[at], kinds, heavy, above))
         else:
-            inner = blocks(parts[at:last], kinds, module)
+            inner = blocks(parts[at:last], kinds, heavy, module)
             kind = kinds.get(module, "")
-            if last - at == 1 or kind in ("", *_CONTAINERS):
+            light = sum(name in heavy for part in parts[at:last] for name in _names(part)) < 2
+            if light or kind in ("", *_CONTAINERS):
                 found += inner
             else:
                 found.append({"block": kind, "name": module, "parts": inner})
@@ -47,13 +51,28 @@ def _class(part: Any) -> str:
     return str(part.get("block", "")) if isinstance(part, dict) else ""
 
 
-def _inside(part: Any, kinds: Mapping[str, str], above: str) -> Any:
+def _inside(part: Any, kinds: Mapping[str, str], heavy: Container[str], above: str) -> Any:
     match part:
         case {"branches": branches, "join": join}:
-            return {"branches": [blocks(each, kinds, above) for each in branches], "join": join}
+            inner = [blocks(each, kinds, heavy, above) for each in branches]
+            return {"branches": inner, "join": join}
         case {"tap": name, "parts": parts}:
-            return {"tap": name, "parts": blocks(parts, kinds, above)}
+            return {"tap": name, "parts": blocks(parts, kinds, heavy, above)}
     return part
+
+
+def _names(part: Any) -> Iterator[str]:
+    """The layers in a part."""
+    match part:
+        case str():
+            yield part
+        case {"branches": branches, "join": join}:
+            for each in (inner for branch in branches for inner in branch):
+                yield from _names(each)
+            yield join
+        case {"tap": _, "parts": parts}:
+            for each in parts:
+                yield from _names(each)
 
 
 def _scope(part: Any) -> list[str]:
@@ -70,6 +89,8 @@ def _scope(part: Any) -> list[str]:
             return scope
         case {"tap": _, "parts": [first, *_]}:
             return _scope(first)
+        case {"from": _, "of": name}:
+            return name.split(".")[:-1]
     return []
 
 

@@ -45,8 +45,12 @@ _ACTIVATIONS = {
     "hardtanh": "relu6",
     "clamp": "relu6",
 }
+_OTHERS = {"constant_pad_nd": "pad"}
 _MERGES = {"add": "add", "sub": "add", "cat": "concat", "stack": "concat", "mul": "multiply"}
 _NOISES = ("bernoulli", "native_dropout")
+_COPIES = ("clone", "_unsafe_view", "_to_copy", "copy", "contiguous", "lift_fresh")
+_LIGHT: tuple[Role, ...] = ("norm", "activation", "regularise", "shape")
+"""What pictures write beside another layer."""
 
 
 def units(
@@ -58,15 +62,32 @@ def units(
     """
     found, source = layers_and_sources(record)
     known = [layer for layer in found if layer.operations]
-    names = {layer.name for layer in known}
-    made = tuple(_unit(layer, batch, names) for layer in known)
-    ends = {end: source[id(tensor)] for end, tensor in outputs.items()}
+    copies = {layer.name: next(iter(layer.inputs), INPUT) for layer in known if _is_copy(layer)}
+
+    def origin(name: str) -> str:
+        while name in copies:
+            name = copies[name]
+        return name
+
+    names = {layer.name for layer in known if layer.name not in copies}
+    made = []
+    for layer in known:
+        if layer.name in names:
+            read = dict.fromkeys(map(origin, layer.inputs))
+            inputs = tuple(name for name in read if name in names or name == INPUT) or (INPUT,)
+            made.append(_unit(layer, batch, inputs))
+    ends = {end: origin(source[id(tensor)]) for end, tensor in outputs.items()}
     kinds = {call.path: call.kind for call in record.calls}
-    return made, blocks(_nested(made, record, ends), kinds), ends
+    heavy = {unit.name for unit in made if unit.role not in _LIGHT}
+    return tuple(made), blocks(_nested(made, record, ends), kinds, heavy), ends
 
 
-def _unit(layer: Layer, batch: int, names: set[str]) -> Unit:
-    inputs = tuple(name for name in layer.inputs if name in names or name == INPUT) or (INPUT,)
+def _is_copy(layer: Layer) -> bool:
+    """Whether an operation between modules gives the values that it is given."""
+    return not layer.own and all(each.name in _COPIES for each in layer.operations)
+
+
+def _unit(layer: Layer, batch: int, inputs: tuple[str, ...]) -> Unit:
     kind, label, role = _kind(layer, len(inputs))
     path = layer.name.partition("#")[0]
     weights = tuple(
@@ -107,7 +128,7 @@ def _kind(layer: Layer, inputs: int) -> tuple[str, str, Role]:
     for name, word in _MERGES.items():
         if name in by_name and inputs > 1:
             return word, word, "merge"
-    word = layer.kind.lower()
+    word = _OTHERS.get(layer.kind, layer.kind.lower())
     return word, word, "norm" if layer.own else "shape"
 
 
@@ -132,19 +153,18 @@ def _pair(sizes: Sequence[int]) -> str:
 
 
 def _nested(made: Sequence[Unit], record: Record, ends: Mapping[str, str]) -> list[Any]:
-    """The layers as series and branches; in one line where their branches cross."""
+    """The layers as series and branches; in one line where names do not undo their crossings."""
+    places = {unit.name: index for index, unit in enumerate(made)} | {INPUT: IMAGE}
+    steps = tuple(
+        Step(_join(unit), tuple(places[name] for name in unit.inputs), unit.output) for unit in made
+    )
+    others = {end: places[name] for end, name in ends.items() if end != OUTPUT}
+    image: Shape = tuple(record.image.shape[1:])
     try:
-        places = {unit.name: index for index, unit in enumerate(made)} | {INPUT: IMAGE}
-        steps = tuple(
-            Step(_join(unit), tuple(places[name] for name in unit.inputs), unit.output)
-            for unit in made
-        )
-        others = {end: places[name] for end, name in ends.items() if end != OUTPUT}
-        image: Shape = tuple(record.image.shape[1:])
         tree = structure(Steps(image, steps, places[ends[OUTPUT]], others))
-        return _parts(tree.chain, made)
     except Unwritten:
         return [unit.name for unit in made]
+    return _Parts(made).of(tree.chain, {}, INPUT, "")
 
 
 def _join(unit: Unit) -> Kind:
@@ -153,19 +173,43 @@ def _join(unit: Unit) -> Kind:
     return Traced(unit.kind, unit.label, unit.role, unit.output, unit.macs, unit.weights)
 
 
-def _parts(chain: Sequence[Placed], made: Sequence[Unit]) -> list[Any]:
-    """Raises Unwritten for what has no layer of its own."""
-    found: list[Any] = []
-    for placed in chain:
-        if placed.group:
-            found += _parts(placed.group, made)
-        elif placed.step < 0:
-            raise Unwritten("lines that begin elsewhere, or a join that it makes with another")
-        elif placed.join:
-            branches = [_parts(branch, made) for branch in placed.branches]
-            found.append({"branches": branches, "join": made[placed.step].name})
-        else:
-            found.append(made[placed.step].name)
-        for name, body in placed.taps:
-            found.append({"tap": name, "parts": _parts(body, made)})
-    return found
+class _Parts:
+    """Turns what is placed in a text into the parts of a program's structure."""
+
+    def __init__(self, made: Sequence[Unit]) -> None:
+        self.made = made
+
+    def of(
+        self, chain: Sequence[Placed], names: Mapping[str, str], before: str, join: str
+    ) -> list[Any]:
+        """A chain's. `names` are the layers of the labels that are known, `before` the layer that
+        it goes on from, and `join` the one between whose branches it lies."""
+        known = dict(names)
+        found: list[Any] = []
+        for placed in chain:
+            if placed.group:
+                found += self.of(placed.group, known, before, join)
+                before = self._last(placed.group) or before
+            elif placed.origin:
+                before = known[placed.origin]
+                found.append({"from": placed.origin, "of": before})
+            elif placed.join:
+                own = self.made[placed.step].name if placed.step >= 0 else join
+                branches = [self.of(each, known, before, own) for each in placed.branches]
+                found.append({"branches": branches, "join": own})
+                before = own
+            elif placed.step >= 0:
+                before = self.made[placed.step].name
+                found.append(before)
+            if placed.label:
+                known[placed.label] = before
+            for name, body in placed.taps:
+                found.append({"tap": name, "parts": self.of(body, known, before, join)})
+        return found
+
+    def _last(self, chain: Sequence[Placed]) -> str:
+        """The layer that a chain ends in."""
+        last = chain[-1]
+        if last.group:
+            return self._last(last.group)
+        return self.made[last.step].name if last.step >= 0 else ""

@@ -8,6 +8,11 @@ import pytest
 
 from striate.programs.blocks import blocks
 
+HEAVY = {
+    f"{module}.{layer}"
+    for module in ("stem", "body.0", "body.1")
+    for layer in ("conv", "side", "fc", "a", "b", "add")
+}
 PAIRS = [
     {"block": "Block", "name": f"body.{i}", "parts": [f"body.{i}.a", f"body.{i}.b"]}
     for i in range(2)
@@ -21,10 +26,13 @@ KINDS = {"": "Net", "stem": "Stem", "body": "Sequential"} | {f"body.{i}": "Block
         ([], []),
         (["conv", "relu"], ["conv", "relu"]),
         (
-            ["stem.conv", "stem.relu", "fc"],
-            [{"block": "Stem", "name": "stem", "parts": ["stem.conv", "stem.relu"]}, "fc"],
+            ["stem.conv", "stem.relu", "stem.fc", "fc"],
+            [
+                {"block": "Stem", "name": "stem", "parts": ["stem.conv", "stem.relu", "stem.fc"]},
+                "fc",
+            ],
         ),
-        (["stem.conv", "fc"], ["stem.conv", "fc"]),
+        (["stem.conv", "stem.relu", "fc"], ["stem.conv", "stem.relu", "fc"]),
         (
             ["body.0.a", "body.0.b", "body.1.a", "body.1.b", "fc"],
             [{"rounds": PAIRS}, "fc"],
@@ -59,4 +67,4 @@ KINDS = {"": "Net", "stem": "Stem", "body": "Sequential"} | {f"body.{i}": "Block
     ],
 )  # fmt: skip
 def test_layers_of_one_module_are_a_block(parts: list[Any], expected: list[Any]) -> None:
-    assert blocks(parts, KINDS) == expected
+    assert blocks(parts, KINDS, HEAVY) == expected
