@@ -95,8 +95,8 @@ def main() -> None:
     if errors:
         exact = sum(not error for error in errors)
         print(
-            f"\n{len(errors)} of {len(chosen)} followed, in {statistics.median(times):.1f} s in the "
-            f"median; {exact} exactly the same, the others off by {max(errors):.1e} at most; "
+            f"\n{len(errors)} of {len(chosen)} followed, in {statistics.median(times):.1f} s in "
+            f"the median; {exact} exactly the same, the others off by {max(errors):.1e} at most; "
             f"{refused} refused"
         )
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")

@@ -33,6 +33,7 @@ VARIANTS = {
     "never mirrored": "flip=false",
     "not shifted": "shift=0.0",
     "crops down to half the area": "crop=0.5",
+    "pictures that grow from half their sides": "progressive=0.5",
     "colours changed by 0.2": "colour=0.2",
     "AlexNet's lighting 0.1": "lighting=0.1",
     "cutout of half the side": "cutout=0.5",

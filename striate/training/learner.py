@@ -100,7 +100,7 @@ class Learner:
 
     def _learn(self, part: Batch) -> _Part:
         """Add the gradients of a part, which counts as much as its share of the batch."""
-        taught = self.lesson.teach(part)
+        taught = self.lesson.teach(part, self.moving.clock.progress)
         if self._waits and not math.isfinite(float(taught.loss.detach())):
             raise Diverged(self._named(part.places))
         whole, size = taught.whole, self.moving.batches.size

@@ -12,6 +12,7 @@ from torch.nn import functional
 from striate.modules import Network
 from striate.training.augment import Batch
 from striate.training.distilling import Teacher, distance
+from striate.training.growing import Growth, shown
 from striate.training.heads import scores_of
 from striate.training.prepare import to_input
 from striate.training.run import Normalise
@@ -51,10 +52,13 @@ class Lesson:
             functional.cross_entropy, weight=classes, label_smoothing=settings.label_smoothing
         )
         self._teacher = teacher
+        _, rows, columns = network.graph.input
+        self._growth = Growth(settings, (rows, columns))
 
-    def teach(self, part: Batch) -> Taught:
-        """The loss of a part of a batch."""
-        scores, *sides = self._scores(to_input(part.pictures, self._normalise, self._dtype))
+    def teach(self, part: Batch, progress: float = 1.0) -> Taught:
+        """The loss of a part of a batch, when that share of the training is done."""
+        images = to_input(part.pictures, self._normalise, self._dtype)
+        scores, *sides = self._scores(shown(images, self._growth.at(progress)))
         loss = self._loss(scores, part)
         if self._teacher is not None:
             far = distance(scores, self._teacher(part.pictures), self._settings.temperature)

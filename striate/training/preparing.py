@@ -21,6 +21,7 @@ from striate.training.choosing import AUTO, Chosen, Wishes, choose, keeping_weig
 from striate.training.device import Machine, choose_machine, keep_large_blocks
 from striate.training.distilling import teacher_of
 from striate.training.fitting import Followed, Written, choose_input, preprocess_for, start_from
+from striate.training.growing import require_sizes
 from striate.training.memory import free_bytes, parts_that_fit
 from striate.training.prepare import ends_in_softmax
 from striate.training.progress import Display
@@ -89,6 +90,7 @@ def prepare(
     chosen = choose(len(pictures.train), shape, normalised, wishes)
     if weights or fitted.weights:
         chosen = keeping_weights(chosen)
+    require_sizes(graph, chosen.settings)
     if wishes.batch == AUTO:
         chosen = in_parts_that_fit(chosen, graph, len(pictures.train), machine)
     module = first_network(fitted.text, chosen.settings)

@@ -122,6 +122,9 @@ class Settings:
     crop: float = 0.0
     """The smallest share of a picture's area that is cut out and enlarged, at sides of 3:4 to 4:3;
     0: whole pictures."""
+    progressive: float = 0.0
+    """The share of a picture's sides that training begins with; they grow to the whole in equal
+    steps until two thirds of it are done. 0: whole pictures."""
     colour: float = 0.0
     """Largest relative change of brightness, contrast and saturation."""
     lighting: float = 0.0
@@ -209,6 +212,7 @@ _NUMBERS = {
     "zoom": _SHARE,
     "colour": _SHARE,
     "crop": _SHARE,
+    "progressive": _SHARE,
     "cutout": _SHARE,
     "lighting": Numbers(0, 10),
     "mixup": Numbers(0, 100),

@@ -62,6 +62,7 @@ BAD = [
     ("drop", 0, "a number above 0, up to 1"),
     ("drop_every", 0, ABOVE_0),
     ("crop", 1.0, SHARE),
+    ("progressive", 1.0, SHARE),
     ("cutout", -0.5, SHARE),
     ("lighting", -1.0, "a number from 0 to 10"),
     ("mixup", -1.0, "a number from 0 to 100"),
