@@ -144,9 +144,9 @@ class Replay(Network):
             path, _, last = name.rpartition(".")
             tensor = torch.empty(stored.shape, dtype=getattr(torch, stored.dtype))
             if stored.learned:
-                places[path].register_parameter(last, nn.Parameter(tensor))
+                places[path]._parameters[last] = nn.Parameter(tensor)
             else:
-                places[path].register_buffer(last, tensor)
+                places[path]._buffers[last] = tensor
         self._routines = {
             True: _ready(program, program.training),
             False: _ready(program, program.evaluation),
@@ -195,7 +195,10 @@ class Replay(Network):
         frame = _Frame(values, tensors, len(image), image.device, lower, self.batch_norm)
         for path, steps in runs:
             if path:
-                self.get_submodule(path)(steps, frame)
+                place: Any = self
+                for part in path.split("."):
+                    place = place._modules[part]
+                place(steps, frame)
             else:
                 for step in steps:
                     step.run(frame)
@@ -230,11 +233,8 @@ def _hang(places: dict[str, nn.Module], path: str, kind: str) -> None:
         return
     above, _, last = path.rpartition(".")
     _hang(places, above, "Place")
-    if hasattr(places[above], last):
-        raise ProgramError(f"{path}: a module cannot be called {last!r}, which torch has a use for")
     made = type(kind if kind.isidentifier() else "Place", (Place,), {})()
-    places[above].add_module(last, made)
-    places[path] = made
+    places[above]._modules[last] = places[path] = made  # whatever the class has of that name
 
 
 _Ready = tuple[list[tuple[str, list[_Step]]], Mapping[str, int], int]
@@ -306,7 +306,7 @@ def _function(name: str) -> OpOverload:
         raise ProgramError(f"the operation {name} is none of a network's")
     if library == "torchvision":
         import torchvision  # noqa: F401
-    if base in ("view", "_unsafe_view"):
+    if base in ("view", "_unsafe_view") and overload == "default":
         base, overload = "reshape", "default"
     packet = getattr(getattr(torch.ops, library or "aten"), base, None)
     found = getattr(packet, overload, None)

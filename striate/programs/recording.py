@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from striate.errors import UserError
 from striate.graph.performed import graph_of_program
 from striate.graph.program import Operation, Program, Routine, Stored
-from striate.layers import Shape, show
+from striate.layers import Shape, product, show
 from striate.modules.replay import Replay
 from striate.notation.vocabulary import OUTPUT
 from striate.programs.units import units
@@ -52,11 +52,6 @@ class Recording:
     """Tensors that are neither parameters nor buffers, by the names that the program gives."""
     before: Shape = ()
     """What the network gave before its number of classes was changed; empty where it was not."""
-
-    @property
-    def has_weights(self) -> bool:
-        """Whether the network has values for all that it learned."""
-        return not any(tensor.is_meta for tensor in self.model.parameters())
 
     def state_dict(self) -> dict[str, Tensor]:
         """The values of the program's tensors, sharing the network's memory."""
@@ -122,7 +117,8 @@ def _check(program: Program) -> None:
                     f"{program.name} was followed with {_FEW} and {_MORE} images, and what it did "
                     f"fails for {_CHECK}: {told}. It can be sized"
                 ) from error
-            assert tuple(found.shape) == (_CHECK, *graph.output), (found.shape, graph.output)
+            assert found.shape[0] == _CHECK
+            assert found[0].numel() == product(graph.output)
 
 
 def named_outputs(record: Record) -> dict[str, Tensor]:
@@ -156,11 +152,18 @@ class _Kept:
     def constant(self, tensor: Tensor) -> dict[str, str]:
         """Keep one that a pass came to by itself."""
         for name, known in self.constants.items():
-            if known.dtype == tensor.dtype and torch.equal(known, tensor):
+            if known.dtype == tensor.dtype and _equal(known, tensor):
                 return {"tensor": name}
         name = f"constant{sum(each.startswith('constant') for each in self.constants)}"
         self.constants[name] = tensor.detach().clone()
         return self.use(name, tensor, learned=False)
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """Whether two have the same values, or the same shape where there are none."""
+    if one.is_meta or other.is_meta:
+        return one.shape == other.shape
+    return torch.equal(one, other)
 
 
 def _attributes(model: nn.Module) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from striate.graph import IMAGE
 from striate.graph.program import Unit
-from striate.layers import Add, Concat, Multiply, Shape
+from striate.layers import Add, Concat, Multiply, Shape, product
 from striate.layers.base import Layer as Kind
 from striate.layers.base import Role
 from striate.layers.traced import Traced
@@ -27,13 +27,14 @@ _NORMS = {
     "native_group_norm": "gn",
 }
 _POOLS = {
-    "max_pool2d_with_indices": "pool",
-    "avg_pool2d": "avgpool",
-    "_adaptive_avg_pool2d": "gap",
-    "adaptive_max_pool2d": "gmp",
-    "mean": "gap",
-    "amax": "gmp",
+    "max_pool2d_with_indices": ("pool", "pool"),
+    "avg_pool2d": ("avgpool", "avgpool"),
+    "_adaptive_avg_pool2d": ("gap", "avgpool"),
+    "adaptive_max_pool2d": ("gmp", "pool"),
+    "mean": ("gap", "mean"),
+    "amax": ("gmp", "max"),
 }
+"""What each is called over the whole of an image, and over a part of it."""
 _PRODUCTS = ("bmm", "baddbmm", "_scaled_dot_product_flash_attention_for_cpu", "matmul")
 _ACTIVATIONS = {
     **{
@@ -77,6 +78,12 @@ def units(
             inputs = tuple(name for name in read if name in names or name == INPUT) or (INPUT,)
             made.append(_unit(layer, batch, inputs))
     ends = {end: origin(source[id(tensor)]) for end, tensor in outputs.items()}
+    for end, tensor in outputs.items():
+        shape = tuple(tensor.shape[1:])
+        last = next(unit for unit in made if unit.name == ends[end])
+        if product(last.output) != product(shape):  # a part of what the last layer gives
+            ends[end] = f"{last.name}.{end}"
+            made.append(Unit(ends[end], "slice", "slice", "shape", (last.name,), shape, 0, ()))
     kinds = {call.path: call.kind for call in record.calls}
     heavy = {unit.name for unit in made if unit.role not in _LIGHT}
     return tuple(made), blocks(_nested(made, record, ends), kinds, heavy), ends
@@ -112,24 +119,32 @@ def _kind(layer: Layer, inputs: int) -> tuple[str, str, Role]:
     by_name = {operation.name.rstrip("_"): operation for operation in layer.operations}
     if convolution := by_name.get("convolution"):
         return _convolution(convolution)
-    if product := by_name.get("addmm") or by_name.get("mm"):
-        width = tensors(product.result)[0].shape[-1]
+    if matrices := by_name.get("addmm") or by_name.get("mm"):
+        width = tensors(matrices.result)[0].shape[-1]
         return "fc", f"fc-{width}", "linear"
     if any(name in by_name for name in _PRODUCTS):
         word = "matmul" if {"bmm", "baddbmm"} & by_name.keys() else "attention"
         return word, word, "linear"
-    for table, role in ((_NORMS, "norm"), (_POOLS, "pool"), (_ACTIVATIONS, "activation")):
-        for name, word in table.items():
-            if name.rstrip("_") in by_name:
-                return word, word, role  # type: ignore[return-value]
+    for name, word in _NORMS.items():
+        if name in by_name:
+            return word, word, "norm"
+    if layer.own:
+        return layer.kind.lower(), layer.kind.lower(), "norm"
+    for name, (word, part) in _POOLS.items():
+        if name in by_name:
+            whole = product(tuple(tensors(by_name[name].result)[0].shape[2:])) == 1
+            return (word, word, "pool") if whole else (part, part, "pool")
+    for name, word in _ACTIVATIONS.items():
+        if name in by_name:
+            return word, word, "activation"
     if any(name in by_name for name in _NOISES):
         word = layer.kind.lower() if layer.kind not in _NOISES else "dropout"
         return word, word, "regularise"
     for name, word in _MERGES.items():
         if name in by_name and inputs > 1:
             return word, word, "merge"
-    word = _OTHERS.get(layer.kind, layer.kind.lower())
-    return word, word, "norm" if layer.own else "shape"
+    word = next((word for name, word in _OTHERS.items() if name in by_name), layer.kind.lower())
+    return word, word, "shape"
 
 
 def _convolution(operation: Operation) -> tuple[str, str, Role]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -134,14 +135,23 @@ def test_an_argument_that_says_nothing_is_told() -> None:
     assert str(caught.value) == "an argument is {'code': '1'}, which says nothing"
 
 
-@pytest.mark.parametrize("name", ["forward", "training", "graph"])
-def test_names_that_torch_keeps(name: str) -> None:
-    made = replace(program(), modules={"": "Net", "conv": "Conv2d", name: "Conv2d"})
-    with pytest.raises(ProgramError) as caught:
-        build(made.to_source())
-    assert str(caught.value) == (
-        f"{name}: a module cannot be called {name!r}, which torch has a use for"
+@pytest.mark.parametrize("name", ["forward", "graph", "batch_norm", "outputs"])
+def test_modules_may_have_any_name(name: str) -> None:
+    convolution = replace(
+        FILTERS, path=name, arguments=[CONV[0], {"tensor": f"{name}.w"}, *CONV[2:]]
     )
+    made = replace(
+        program(convolution, SUM),
+        modules={"": "Net", name: "Conv2d"},
+        tensors={
+            f"{name}.w": Stored((4, 3, 3, 3), "float32", True),
+            "shift": Stored((4, 1, 1), "float32", False),
+        },
+    )
+    network = build(made.to_source())
+    assert network(torch.rand(2, 3, 8, 8)).shape == (2, 4, 8, 8)
+    assert list(network.train().state_dict()) == ["shift", f"{name}.w"]
+    assert list(copy.deepcopy(network).state_dict()) == ["shift", f"{name}.w"]
 
 
 def test_a_program_of_two_steps_in_one_module_frees_what_is_read() -> None:

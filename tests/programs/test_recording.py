@@ -150,3 +150,64 @@ def test_a_copy_has_weights_of_its_own(network: nn.Module) -> None:
         for weight in copy.parameters():
             weight.zero_()
     assert all(weight.abs().sum() > 0 for weight in network.parameters() if weight.ndim > 1)
+
+
+class Ends(nn.Module):
+    """Ends in one of several ways; `cumsum` has no word."""
+
+    def __init__(self, end: str) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.end = end
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.conv(image).cumsum(1)
+        match self.end:
+            case "map":
+                return x
+            case "flat":
+                return x.mean((2, 3), keepdim=True).flatten(1)
+            case "part":
+                return x.flatten(2)[:, :, 0]
+        return x.amax((2, 3)).softmax(1)
+
+
+@pytest.mark.parametrize(
+    ("end", "shape", "kind"),
+    [
+        ("map", (4, 14, 14), "cumsum"),
+        ("flat", (4, 1, 1), "gap"),
+        ("part", (4,), "slice"),
+        ("softmax", (4,), "softmax"),
+    ],
+)
+def test_networks_end_in_any_way(end: str, shape: tuple[int, ...], kind: str) -> None:
+    model = Ends(end)
+    graph = load_graph(followed(model).program.to_source())
+    assert (graph.output, graph.nodes[graph.end].kind) == (shape, kind)
+    image = torch.rand(3, 3, 16, 16)
+    torch.testing.assert_close(replayed(followed(model))(image), model(image))
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind", "label"),
+    [
+        (nn.Conv2d(3, 8, 3, stride=2, padding=1), "conv", "conv3-8/2"),
+        (nn.Conv2d(3, 9, (1, 5), dilation=2, groups=3), "conv", "conv1x5-9 d2 g3"),
+        (nn.Conv2d(3, 3, 3, groups=3), "conv", "dwconv3"),
+        (nn.ConvTranspose2d(3, 6, 2, stride=2), "tconv", "tconv2-6/2"),
+        (nn.BatchNorm2d(3), "bn", "bn"),
+        (nn.GroupNorm(1, 3), "gn", "gn"),
+        (nn.AdaptiveAvgPool2d(1), "gap", "gap"),
+        (nn.AvgPool2d(2), "avgpool", "avgpool"),
+        (nn.MaxPool2d(2), "pool", "pool"),
+        (nn.Dropout(0.5), "dropout", "dropout"),
+        (nn.Softplus(), "softplus", "softplus"),
+        (nn.PReLU(), "prelu", "prelu"),
+        (nn.ZeroPad2d(1), "pad", "pad"),
+    ],
+)
+def test_how_layers_are_called(layer: nn.Module, kind: str, label: str) -> None:
+    program = followed(nn.Sequential(layer, nn.Flatten())).program
+    first = program.layers[0]
+    assert (first.kind, first.label) == (kind, label)
