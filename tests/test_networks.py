@@ -194,6 +194,20 @@ def test_a_network_without_words_is_taken_everywhere(attention: nn.Module, tmp_p
     assert str(caught.value).endswith("keeps its own weights: leave the seed out")
 
 
+def test_an_onnx_file_without_words_keeps_its_weights(attention: nn.Module, tmp_path: Path) -> None:
+    path, image = tmp_path / "attention.onnx", torch.rand(3, 3, 16, 16)
+    torch.onnx.export(
+        attention.eval(),
+        (image[:1],),
+        path,
+        dynamo=False,
+        input_names=["image"],
+        dynamic_axes={"image": {0: "batch"}},
+    )
+    network = striate.build(path).eval()
+    torch.testing.assert_close(network(image), attention(image), rtol=1e-4, atol=1e-5)
+
+
 def test_seeds_draw_the_weights_of_a_library_s_network_without_words() -> None:
     state = torch.random.get_rng_state()
     one, same, other = (

@@ -26,7 +26,7 @@ class Attention(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.patches(image).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(len(image), -1, -1), x], 1)
+        x = torch.cat([self.token.expand(image.shape[0], -1, -1), x], 1)
         y = self.to_qkv(self.norm(x))
         q, k, v = y.reshape(*y.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         bias = self.table[self.index].permute(2, 0, 1)
