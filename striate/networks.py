@@ -5,7 +5,8 @@ Torch is imported only for a torch network, which is transcribed (docs/any-netwo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, cast
@@ -63,7 +64,10 @@ def find_source(what: str | Path | Source | nn.Module, *, input: Shape | None = 
     if not _is_at_hand(what):
         return _transcribed(what, input).source
     if (program := find_program(what)) is not None:
-        raise _wordless(program)
+        raise unwritten()(
+            f"{program.name} is kept as its operations: the notation has no words for it. It can "
+            "be sized, drawn and trained without"
+        )
     source = graph.find_source(cast("str | Path | Source", what))
     return source if input is None else adapt(source, input=input, classes=None)
 
@@ -148,20 +152,29 @@ def _refuse_seed(name: str, seed: int | None) -> None:
 
 
 def symbolic(
-    what: str | Path | Source | Graph | nn.Module, *, input: Shape | None = None
+    what: str | Path | Source | Graph | nn.Module,
+    *,
+    input: Shape | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> SymbolicSizes:
     """The output of every layer for an image of any height H and width W, and what fits.
 
     `what` and `input` are those of `load_graph`. The formulas come from each layer's own shape
     rule, and hold for the sizes that fit; those around the smallest and around the network's own
-    are built, and every shape is compared. Raises UserError as `find_source` does, and
-    NotationError when the text is wrong or its own size does not fit.
+    are built, and every shape is compared. Of a torch network that the notation has no words for
+    they come from passes on images of several sizes, of which `progress(done, total)` is told.
+    Raises UserError as `load_graph` does, and NotationError when the text is wrong or its own size
+    does not fit.
     """
-    if (program := find_program(what)) is not None:
-        raise _wordless(program)
     if in_notation(what):
         return formulas.symbolic(graph.load_graph(what, input=input))
-    return formulas.symbolic(_transcribed(what, input).graph)
+    if find_program(what) is None:
+        with suppress(unwritten()):
+            return formulas.symbolic(_transcribed(what, input).graph)
+    from striate.tracing.finding import locate
+    from striate.tracing.symbolic import trace_symbolic
+
+    return trace_symbolic(locate(what), input=input, progress=progress)
 
 
 def draw(what: str | Path | Source | Graph | nn.Module, output: str | Path) -> None:
@@ -191,13 +204,6 @@ def draw_steps(
 def _is_at_hand(what: object) -> TypeGuard[str | Path | Source | Graph]:
     """Whether a network is there as a text, a program or a graph, and needs no following."""
     return in_notation(what) or find_program(what) is not None
-
-
-def _wordless(program: Source) -> UserError:
-    return unwritten()(
-        f"{program.name} is kept as its operations: the notation has no words for it. It can be "
-        "sized, drawn and trained without"
-    )
 
 
 def unwritten() -> type[UserError]:

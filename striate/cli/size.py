@@ -215,7 +215,7 @@ def _refuse_no_image(shape: Shape | None) -> None:
 
 
 def _symbolic(network: str, shape: Shape | None, form: str) -> None:
-    sizes = striate.symbolic(network, input=shape)
+    sizes = striate.symbolic(network, input=shape, progress=striate.Display().measuring)
     click.echo((sizes.to_json() if form == "json" else sizes.table()).rstrip("\n"))
 
 

@@ -40,9 +40,14 @@ def constraints(
 ) -> tuple[Constraint, ...]:
     """The constraint on both axes together where it is one, else one for each."""
     found = [_found(graph, axis, equal[axis], shapes) for axis in (0, 1)]
-    if found[0] == found[1]:
-        return (_constraint("H and W", found[0]),)
-    return _constraint("H", found[0]), _constraint("W", found[1])
+    return together(*found)
+
+
+def together(rows: Found, columns: Found) -> tuple[Constraint, ...]:
+    """One constraint for both axes where they are asked the same, else one for each."""
+    if rows == columns:
+        return (_constraint("H and W", rows),)
+    return _constraint("H", rows), _constraint("W", columns)
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,30 @@ class Found:
 
 def _found(graph: Graph, axis: int, equal: set[frozenset[Formula]], shapes: Sequence[At]) -> Found:
     own = graph.input[1 + axis]
-    period, remainders = _pattern(equal, own)
+
+    def attempt(size: int) -> bool | None:
+        built = _built(graph, axis, size)
+        return None if built is None else _hold(built, shapes)
+
+    return search(own, *_pattern(equal, own), attempt)
+
+
+def search(
+    own: int, period: int, remainders: tuple[int, ...], attempt: Callable[[int], bool | None]
+) -> Found:
+    """The least size that fits, of those that leave these remainders, and those around it tried.
+
+    `attempt` says whether the formulas hold for a size, and None for one that does not fit.
+    """
     fitting = [n for n in range(1, own + 1) if n % period in remainders] or [own]
     tried: dict[int, bool] = {}
     wrong: list[int] = []
 
     def fits(size: int) -> bool:
         if size not in tried:
-            built = _built(graph, axis, size)
-            tried[size] = built is not None
-            if built is not None and not _hold(built, shapes):
+            holds = attempt(size)
+            tried[size] = holds is not None
+            if holds is False:
                 wrong.append(size)
         return tried[size]
 

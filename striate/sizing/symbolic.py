@@ -63,12 +63,24 @@ def _product(volume: Volume) -> str:
 
 
 @dataclass(frozen=True)
+class Unsaid:
+    """What a layer gives where no formula was found for it."""
+
+    axes: int
+
+    def written(self) -> tuple[str, str, str]:
+        """Question marks, as many as it has axes."""
+        marks = ("?",) * min(self.axes, 3) + ("",) * (3 - min(self.axes, 3))
+        return marks[0], marks[1], marks[2]
+
+
+@dataclass(frozen=True)
 class SymbolicRow:
     """A layer and what it gives for an image of H×W."""
 
     name: str
     notation: str
-    output: Symbol
+    output: Symbol | Unsaid
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,7 @@ class SymbolicSizes:
         return "\n".join(map(str.rstrip, [title, "", head, rule, *body, rule, *told])) + "\n"
 
 
-def _json(symbol: Symbol) -> list[str]:
+def _json(symbol: Symbol | Unsaid) -> list[str]:
     texts = filter(None, symbol.written())
     return [text.replace("·", "*").replace("−", "-") for text in texts]
 
