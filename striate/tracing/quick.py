@@ -15,15 +15,20 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensor
 
+from striate.tracing.recurrent import LSTM, workspace
+
 _META = torch.device("meta")
 _DEVICE = torch.ops.prim.device.default
 _aten = torch.ops.aten
+_LSTM = _aten.mkldnn_rnn_layer.default
 
 
 def quickly(func: OpOverload, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """The operation's result; None where the ordinary way has to be taken."""
     if func is _DEVICE and type(args[0]) is FakeTensor:
         return args[0].fake_device
+    if func is _LSTM and type(args[0]) is FakeTensor:
+        return _lstm(*args, **kwargs)
     found = _QUICK.get(func)
     if found is None or not args or not _plain(args[0]):
         return None
@@ -128,6 +133,35 @@ def _convolution(
     area = rows * columns
     strides = (channels * area, area, columns, 1)
     return _new(input, (count, channels, rows, columns), strides, input.dtype)
+
+
+def _lstm(
+    input: FakeTensor,
+    weight: Tensor,
+    recurrent: Tensor,
+    bias: Tensor,
+    other_bias: Tensor,
+    hidden: Tensor,
+    cell: Tensor,
+    reverse: bool,
+    batch_sizes: list[int],
+    mode: int,
+    hidden_size: int,
+    num_layers: int,
+    has_biases: bool,
+    bidirectional: bool,
+    batch_first: bool,
+    train: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+    """With the workspace, of which FakeTensorMode says nothing."""
+    if mode != LSTM or input.dim() != 3:
+        return None
+    steps, batch, width = input.shape
+    shape = (steps, batch, hidden_size)
+    output = _new(input, shape, (batch * hidden_size, hidden_size, 1), input.dtype)
+    states = [_new(input, tuple(t.shape), t.stride(), t.dtype) for t in (hidden, cell)]
+    size = workspace(steps, batch, width, hidden_size, input.element_size()) if train else 0
+    return output, states[0], states[1], _new(input, (size,), (1,), torch.uint8)
 
 
 _QUICK: Mapping[OpOverload, Callable[..., Any]] = {
