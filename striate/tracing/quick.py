@@ -27,12 +27,19 @@ def quickly(func: OpOverload, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     """The operation's result; None where the ordinary way has to be taken."""
     if func is _DEVICE and type(args[0]) is FakeTensor:
         return args[0].fake_device
-    if func is _LSTM and type(args[0]) is FakeTensor:
-        return _lstm(*args, **kwargs)
+    if (known := recurrent(func, args, kwargs)) is not None:
+        return known
     found = _QUICK.get(func)
     if found is None or not args or not _plain(args[0]):
         return None
     return found(*args, **kwargs)
+
+
+def recurrent(func: OpOverload, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """What an LSTM gives, of whose workspace FakeTensorMode says nothing; None of all else."""
+    if func is _LSTM and type(args[0]) is FakeTensor:
+        return _lstm(*args, **kwargs)
+    return None
 
 
 def _plain(value: object) -> bool:
@@ -153,7 +160,6 @@ def _lstm(
     batch_first: bool,
     train: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-    """With the workspace, of which FakeTensorMode says nothing."""
     if mode != LSTM or input.dim() != 3:
         return None
     steps, batch, width = input.shape
