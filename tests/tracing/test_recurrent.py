@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 import striate
+from striate.sizing.memory import StepSettings
 from striate.tracing.recurrent import LSTM, workspace
+from striate.tracing.step import follow, take_step
 
 AVX512 = pytest.mark.skipif(
     not torch.cpu._is_avx512_supported(), reason="oneDNN has other kernels for this CPU"
@@ -63,3 +65,13 @@ def test_saved_bytes_are_those_of_a_real_step() -> None:
         model(image)
     real = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     assert striate.saved_bytes(model, input=(3, 20, 16), batch=4) == real
+
+
+@AVX512
+def test_the_memory_of_a_step_is_that_of_a_real_one() -> None:
+    told = take_step(Rows(), (3, 20, 16), 4, StepSettings())
+    model = Rows().train()
+    follow(model, torch.rand(4, 3, 20, 16), StepSettings())  # momentum begins
+    real = follow(model, torch.rand(4, 3, 20, 16), StepSettings())
+    peaks = [max(sum(moment.live) for moment in each.moments) for each in (told, real)]
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.01)
