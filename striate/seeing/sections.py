@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from striate import __version__, ledgers
 from striate.drawing.scene import Scene
+from striate.graph import load_graph
 from striate.graph.program import is_program
 from striate.layers import show
 from striate.seeing.filters import Filters
@@ -295,8 +296,10 @@ def _settings(run: Run) -> tuple[str, ...]:
 def repeating(run: Run) -> str:
     """The command that does the training again."""
     record, settings = run.record, run.record.settings
-    network = record.network if is_program(run.source) else str(run.network_path)
-    words = ["striate", "train", network, record.data]
+    words = ["striate", "train", str(run.network_path), record.data]
+    if is_program(run.source):
+        words[2] = record.network
+        words += ["--input", "x".join(map(str, load_graph(run.source).input))]
     lasting = "epochs" if settings.epochs is not None else "seconds"
     words += [f"--{lasting}", f"{getattr(settings, lasting):g}"]
     words += ["--recipe", settings.recipe, "--batch", str(settings.batch), "--lr"]

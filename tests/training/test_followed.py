@@ -79,7 +79,9 @@ def test_a_run_holds_its_operations_and_learns(run: Path) -> None:
     )
     assert json.loads((run / "test.json").read_text())["accuracy"] > 0.6
     assert striate.test(run).accuracy == json.loads((run / "test.json").read_text())["accuracy"]
-    assert "no words for this network" in (run / "report.html").read_text()
+    report = (run / "report.html").read_text()
+    assert "no words for this network" in report
+    assert "striate train Sequential digits --input 1x8x8 --epochs 4" in report
 
 
 def test_muon_takes_the_filters_of_dense_convolutions_alone() -> None:
