@@ -285,6 +285,8 @@ def _settings(run: Run) -> tuple[str, ...]:
         told = (
             "The same training again; it stops by the clock, so the weights will differ a little:"
         )
+    if is_program(run.source) and not _has_name(record.network):
+        told = "With the same settings, from the weights of this run on:"
     return (
         f'<div class="row">{facts({**settings, **taken}.items())}'
         f"{facts(record.environment.items())}</div>",
@@ -293,11 +295,20 @@ def _settings(run: Run) -> tuple[str, ...]:
     )
 
 
+def _has_name(network: str) -> bool:
+    """Whether a torch network is named as `striate train` takes it: `timm:NAME`."""
+    return ":" in network
+
+
 def repeating(run: Run) -> str:
-    """The command that does the training again."""
+    """The command that does the training again.
+
+    A network that came without a name, live or from a file, and is kept as its operations alone,
+    is trained on from its weights.
+    """
     record, settings = run.record, run.record.settings
     words = ["striate", "train", str(run.network_path), record.data]
-    if is_program(run.source):
+    if is_program(run.source) and _has_name(record.network):
         words[2] = record.network
         words += ["--input", "x".join(map(str, load_graph(run.source).input))]
     lasting = "epochs" if settings.epochs is not None else "seconds"

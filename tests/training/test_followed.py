@@ -81,7 +81,17 @@ def test_a_run_holds_its_operations_and_learns(run: Path) -> None:
     assert striate.test(run).accuracy == json.loads((run / "test.json").read_text())["accuracy"]
     report = (run / "report.html").read_text()
     assert "no words for this network" in report
-    assert "striate train Sequential digits --input 1x8x8 --epochs 4" in report
+    assert f"striate train {run}/network.json digits --epochs 4" in report
+
+
+def test_the_same_training_again_is_named(tmp_path: Path, attention: nn.Module) -> None:
+    assert attention is not None  # `wordless` can be imported
+    run = tmp_path / "run"
+    striate.train(
+        "wordless:make", "digits", input=(3, 16, 16), epochs=0.1, output=run, display=quiet()
+    )
+    told = "striate train wordless:make digits --input 3x16x16 --epochs 0.1"
+    assert told in (run / "report.html").read_text()
 
 
 def test_muon_takes_the_filters_of_dense_convolutions_alone() -> None:
