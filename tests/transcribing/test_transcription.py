@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -16,44 +15,8 @@ from striate.errors import UserError
 from striate.modules.network import Network
 from striate.transcribing import Transcription, transcribe
 
-
-def settled(model: nn.Module) -> nn.Module:
-    """In evaluation, with weights and statistics that tell every layer apart."""
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if name.endswith("running_var"):
-                tensor.uniform_(0.5, 1.5)
-            elif tensor.is_floating_point() and tensor.dim() == 1:
-                tensor.uniform_(0.5, 1.0)
-    return model.eval()
-
-
-def check(model: nn.Module, input: tuple[int, int, int]) -> Transcription:
-    """The text's module, with the weights of the model, gives what the model gives."""
-    model = settled(model)
-    found = transcribe(model, input=input)
-    network = Network(found.graph).eval()
-    missing, unexpected = network.load_state_dict(found.state_dict(), strict=False)
-    assert not unexpected
-    assert all(name.endswith("num_batches_tracked") for name in missing)
-    image = torch.rand(3, *input)
-    with torch.no_grad():
-        expected: Any = model(image)
-        outputs = network.outputs(image)
-    if isinstance(expected, Tensor):
-        torch.testing.assert_close(outputs["output"], expected, rtol=1e-4, atol=1e-5)
-    else:
-        named = expected.items() if isinstance(expected, dict) else enumerate(expected)
-        first, *others = named
-        torch.testing.assert_close(outputs["output"], first[1], rtol=1e-4, atol=1e-5)
-        for name, each in others:
-            key = name if isinstance(name, str) else f"output{name}"
-            torch.testing.assert_close(outputs[key], each, rtol=1e-4, atol=1e-5)
-    learned = {id(each): each.numel() for each in model.parameters()}
-    own = {id(each): each.numel() for each in network.parameters()}
-    assert sum(own.values()) == sum(learned.values())
-    return found
+Check = Callable[[nn.Module, tuple[int, int, int]], Transcription]
+Settled = Callable[[nn.Module], nn.Module]
 
 
 class Functional(nn.Module):
@@ -168,7 +131,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Tensor], Tensor], int, str]] = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_each_operation_is_its_layer(name: str) -> None:
+def test_each_operation_is_its_layer(name: str, check: Check) -> None:
     function, channels, text = FUNCTIONS[name]
     found = check(Functional(function, channels), (3, 12, 12))
     if text is not None:
@@ -219,7 +182,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], str]] = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_each_module_is_its_layer(name: str) -> None:
+def test_each_module_is_its_layer(name: str, check: Check) -> None:
     make, text = LAYERS[name]
     found = check(sequential(nn.Conv2d(3, 6, 1), make()), (3, 12, 12))
     assert found.source.text == f"input 3x12x12\nconv1-6 -> {text}\n"
@@ -242,7 +205,7 @@ class ChannelsLast(nn.Module):
         return image + x.permute(0, 3, 1, 2)
 
 
-def test_channels_that_stand_last() -> None:
+def test_channels_that_stand_last(check: Check) -> None:
     found = check(sequential(nn.Conv2d(3, 6, 1), ChannelsLast(), ChannelsLast()), (3, 8, 8))
     assert found.source.text == (
         "input 3x8x8\n"
@@ -260,7 +223,7 @@ class Twice(nn.Module):
         return self.last(self.shared(F.relu(self.shared(image))))
 
 
-def test_weights_that_are_used_again() -> None:
+def test_weights_that_are_used_again(check: Check) -> None:
     found = check(Twice(), (3, 8, 8))
     assert found.source.text == (
         "input 3x8x8\nshared1: conv3-3 -> relu -> again shared1 -> conv1-2\n"
@@ -281,7 +244,7 @@ class Sides(nn.Module):
         return {"out": high, "Low level": low, "aux": self.side(low.flatten(1))}
 
 
-def test_several_outputs_are_taps() -> None:
+def test_several_outputs_are_taps(check: Check) -> None:
     found = transcribe(Sides(many=False), input=(3, 8, 8))
     assert found.source.text == (
         "input 3x8x8\nconv3-4 valid -> relu -> tap low_level -> tap aux [fc-5] -> conv3-5 valid\n"
@@ -305,7 +268,7 @@ class Dense(nn.Module):
         return torch.cat(found, 1)
 
 
-def test_concatenations_that_grow() -> None:
+def test_concatenations_that_grow(check: Check) -> None:
     found = check(Dense(again=True), (3, 8, 8))
     assert found.source.text == "input 3x8x8\nconv1-4 -> [(id | conv3-4)]*3\n"
     found = check(Dense(again=False), (3, 8, 8))
@@ -329,7 +292,7 @@ class Dropped(nn.Module):
         return x + image
 
 
-def test_stochastic_depth() -> None:
+def test_stochastic_depth(check: Check) -> None:
     found = check(Dropped(), (3, 8, 8))
     assert found.source.text == "input 3x8x8\n(conv1-3 -> droppath0.2 + id)\n"
 
@@ -342,7 +305,7 @@ SMALL = (
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_networks_of_torchvision(name: str) -> None:
+def test_networks_of_torchvision(name: str, settled: Settled) -> None:
     """What they give in evaluation; of those with auxiliary outputs these are taps."""
     from striate.tracing.finding import find
 
@@ -435,143 +398,6 @@ def test_what_the_notation_cannot_say_is_told_with_its_place(name: str) -> None:
     assert message.endswith(". It can be sized, drawn and trained without")
 
 
-class Crossing(nn.Module):
-    """What `wiring` says of a few small convolutions: `forward` is a function of them and an image.
-
-    Every convolution is from 4 channels to 4.
-    """
-
-    def __init__(self, wiring: Callable[..., Any], count: int, channels: int = 4) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(count))
-        self.wiring = wiring
-        self.last = nn.Conv2d(channels, 2, 1)
-
-    def forward(self, image: Tensor) -> Any:
-        found = self.wiring(image, *self.layers)
-        if isinstance(found, tuple):
-            return self.last(found[0]), *found[1:]
-        return self.last(found)
-
-
-def _ladder(x: Tensor, a: nn.Module, b: nn.Module, c: nn.Module, d: nn.Module) -> Tensor:
-    one, other = F.relu(a(x)), F.relu(b(x))
-    one, other = c(one) + other, one + d(other)
-    return torch.cat([one, other, one * other], 1)
-
-
-def _res2(x: Tensor, *layers: nn.Module) -> Tensor:
-    parts, last = [], torch.zeros_like(x)[:0]
-    for layer in layers:
-        last = layer(F.relu(x)) if not parts else layer(last + F.relu(x))
-        parts.append(last)
-    return torch.cat([*parts, x], 1)
-
-
-def _nested(x: Tensor, *layers: nn.Module) -> Tensor:
-    x = layers[0](x)
-    inner = _ladder(x, *layers[1:5])[:, :4]
-    outer = layers[5](inner) + x
-    return torch.cat([outer, F.relu(outer + inner), inner, x], 1)
-
-
-def _sides(x: Tensor, *layers: nn.Module) -> tuple[Tensor, ...]:
-    one, other = layers[0](x), layers[1](x)
-    both = one + F.relu(other)
-    return both, layers[2](other), F.tanh(layers[3](one) + other), x * one
-
-
-CROSSINGS: dict[str, tuple[Crossing, str]] = {
-    "a sum of both, and one of them": (
-        Crossing(lambda x, a, b: torch.cat([a(x), F.relu(a(x) + b(x))], 1), 2, 8),
-        "(shared1: conv3-4 | (again shared1 + conv3-4) -> relu) -> conv1-2",
-    ),
-    "a ladder": (
-        Crossing(_ladder, 4, 12),
-        "[ x: id -> conv3-4 -> x1: relu -> from x -> conv3-4 -> x2: relu "
-        "-> x3: (from x1 -> conv3-4 + id) -> (from x1 + from x2 -> conv3-4) "
-        "-> (from x3 | id | (from x3 * id)) ] -> conv1-2",
-    ),
-    "as in Res2Net": (
-        Crossing(_res2, 3, 16),
-        "[ x: id -> relu -> x1: conv3-4 -> (id + from x -> relu) -> conv3-4 "
-        "-> (from x1 | id | (id + from x -> relu) -> conv3-4 | from x) ] -> conv1-2",
-    ),
-    "inside each other": (
-        Crossing(_nested, 6, 16),
-        "conv3-4 -> [ x: id -> [ x: id -> conv3-4 -> x1: relu -> from x -> conv3-4 -> x2: relu "
-        "-> x3: (from x1 -> conv3-4 + id) -> (from x1 + from x2 -> conv3-4) "
-        "-> (from x3 | id | (from x3 * id)) ] -> x1: slice0-4 -> (conv3-4 + from x) "
-        "-> (id | (id + from x1) -> relu | from x1 | from x) ] -> conv1-2",
-    ),
-    "side outputs from between": (
-        Crossing(_sides, 4, 4),
-        "image: id -> x1: conv3-4 -> from image -> x2: conv3-4 -> tap output1 [conv3-4] "
-        "-> (from x1 + relu) -> conv1-2 "
-        "-> tap output2 [(from x1 -> conv3-4 + from x2) -> tanh] "
-        "-> tap output3 [(from image * from x1)]",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CROSSINGS)
-def test_branches_that_cross_have_named_values(name: str) -> None:
-    model, text = CROSSINGS[name]
-    found = check(model, (4, 12, 10)).source.text
-    assert " ".join(found.split()) == f"input 4x12x10 {text}"
-
-
-class Tangle(nn.Module):
-    """Layers that read any of the values before them, and a sum of what no other reads."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__()
-        choose = Random(seed)
-        self.layers = nn.ModuleList(nn.Conv2d(2, 2, 3, padding=1) for _ in range(30))
-        self.plan: list[tuple[str, int, int]] = []
-        for index in range(1, choose.randint(5, 25)):
-            near = max(0, index - choose.randint(1, 6))
-            kind = choose.choice(["conv", "relu", "add", "multiply", "concat"])
-            self.plan.append((kind, choose.randint(near, index - 1), choose.randint(0, index - 1)))
-        self.sides = choose.random() < 0.3
-
-    def forward(self, image: Tensor) -> Any:
-        values, unread = [image], {0}
-        for layer, (kind, one, other) in zip(self.layers, self.plan, strict=False):
-            x, y = values[one], values[other]
-            unread -= {one, other} if kind in ("add", "multiply", "concat") else {one}
-            unread.add(len(values))
-            if kind == "concat":
-                values.append(torch.cat([x, y], 1)[:, 1:3])
-            elif kind in ("add", "multiply"):
-                values.append(x + y if kind == "add" else torch.sigmoid(x) * y)
-            else:
-                values.append(layer(x) if kind == "conv" else F.relu(x))
-        last = F.tanh(sum(values[i] for i in sorted(unread)))
-        middle = len(values) // 2
-        return (last, self.layers[-1](values[middle]), values[-1] + last) if self.sides else last
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_any_tangle_of_layers_is_written(seed: int) -> None:
-    model = Tangle(seed)
-    used = {i for i, (kind, *_) in enumerate(model.plan) if kind == "conv"}
-    settled(model)
-    found = transcribe(model, input=(2, 6, 5))
-    network = Network(found.graph).eval()
-    network.load_state_dict(found.state_dict(), strict=True)
-    image = torch.rand(3, 2, 6, 5)
-    with torch.no_grad():
-        expected = model(image)
-        outputs = network.outputs(image)
-    wanted = expected if isinstance(expected, tuple) else (expected,)
-    assert len(outputs) == len(wanted)
-    for name, each in zip(["output", "output1", "output2"], wanted, strict=False):
-        torch.testing.assert_close(outputs[name], each, rtol=1e-4, atol=1e-5)
-    convolutions = sum(node.kind == "conv" for node in found.graph)
-    assert convolutions == len(used) + model.sides
-
-
 def test_weights_that_are_computed() -> None:
     class Normed(nn.Module):
         def __init__(self) -> None:
@@ -584,7 +410,7 @@ def test_weights_that_are_computed() -> None:
     assert "calls convolution with weights that div computes from others" in refusal(Normed())
 
 
-def test_matrices_that_are_turned_or_not() -> None:
+def test_matrices_that_are_turned_or_not(check: Check) -> None:
     """A square weight shows by its values alone whether its axes were exchanged."""
 
     class Turned(nn.Module):
