@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from striate.modules import Network
     from striate.programs import Subject
+    from striate.tracing.inputs import Inputs
     from striate.transcribing import Transcription
     from striate.transcribing.steps import Weight
 
@@ -53,6 +54,27 @@ def load_graph(
         from striate.tracing.finding import locate
 
         return graph.load_graph(follow(locate(what), input=input).program.to_source())
+
+
+def load_picture(
+    what: str | Path | Source | Graph | nn.Module, *, input: Inputs | None = None
+) -> Graph:
+    """What is drawn of a network: its graph, or the layers that were seen where it has none.
+
+    That is for networks of several inputs or of volumes in time. Raises UserError as `load_graph`
+    does.
+    """
+    one = input if isinstance(input, tuple) else None
+    if _is_at_hand(what):
+        return graph.load_graph(what, input=one)
+    from striate.programs import sketch
+    from striate.tracing.finding import check_input, locate
+
+    chosen = locate(what)
+    given = check_input(chosen, input)
+    if isinstance(given, tuple) and len(given) == 3:
+        return load_graph(what, input=one)
+    return sketch(chosen, input=given)
 
 
 def find_source(what: str | Path | Source | nn.Module, *, input: Shape | None = None) -> Source:
@@ -180,11 +202,11 @@ def symbolic(
 def draw(what: str | Path | Source | Graph | nn.Module, output: str | Path) -> None:
     """Draws a network into a file: SVG, PNG or text, as the file's ending says.
 
-    `what` is that of `load_graph`. Raises UserError as `load_graph` does, when the ending is
-    another one and when the file cannot be written.
+    `what` is that of `load_picture`. Raises UserError as that does, when the ending is another one
+    and when the file cannot be written.
     """
     format_of(Path(output))
-    drawing.draw(load_graph(what), output)
+    drawing.draw(load_picture(what), output)
 
 
 def draw_steps(

@@ -10,7 +10,7 @@ from torch import nn
 
 import striate
 from striate.errors import UserError
-from striate.networks import beginning, find_source
+from striate.networks import beginning, find_source, load_picture
 
 
 def small() -> nn.Module:
@@ -220,3 +220,29 @@ def test_seeds_draw_the_weights_of_a_library_s_network_without_words() -> None:
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert beginning("torchvision:vit_b_32").weights == {}
+
+
+class Rows(nn.Module):
+    """Two images, or one and a vector."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 4, 3), nn.Linear(7, 4)
+
+    def forward(self, image: torch.Tensor, more: torch.Tensor) -> torch.Tensor:
+        return self.one(image) + self.other(more)[:, :, None, None]
+
+
+def test_pictures_of_networks_that_are_sized_alone(tmp_path: Path) -> None:
+    """Of several inputs, and of volumes in time."""
+    graph = load_picture(Rows(), input=[(3, 8, 8), (7,)])
+    assert [node.kind for node in graph] == ["conv", "fc", "add"]
+    striate.draw(graph, tmp_path / "rows.svg")
+    film = nn.Sequential(nn.Conv3d(3, 4, 3), nn.BatchNorm3d(4), nn.ReLU(), nn.Conv3d(4, 2, 3))
+    graph = load_picture(film, input=(3, 6, 10, 8))
+    assert [(node.kind, node.output) for node in graph][-1] == ("conv", (2, 2, 6, 4))
+    for name in ("film.svg", "film.png", "film.txt"):
+        striate.draw(graph, tmp_path / name)
+    with pytest.raises(UserError, match="Conv3d stops in its own forward"):
+        load_picture(film[0], input=(4, 6, 10, 8))
+    assert load_picture("lenet5", input=(3, 40, 40)).input == (3, 40, 40)

@@ -7,8 +7,11 @@ from pathlib import Path
 import click
 
 import striate
-from striate.cli.parameters import FILE, examples, input_option, network_argument
+from striate.cli.parameters import FILE, examples, inputs_option, network_argument
 from striate.drawing import render
+from striate.layers import Shape
+from striate.ledgers import in_notation
+from striate.networks import load_picture
 
 
 @click.command(
@@ -37,9 +40,9 @@ from striate.drawing import render
     help="Draw the arithmetic of one layer step by step: .svg moves, .png has all steps on a "
     "sheet. LAYER is its name in `striate size`, the first that slides a window if not given.",
 )
-@input_option
+@inputs_option
 def command(
-    network: str, output: Path | None, layer: str | None, shape: tuple[int, int, int] | None
+    network: str, output: Path | None, layer: str | None, shapes: tuple[Shape, ...]
 ) -> None:
     """Draw a network as SVG, PNG or text, or one layer's arithmetic step by step.
 
@@ -47,7 +50,12 @@ def command(
     torchvision:NAME, timm:NAME, module.path:factory, an ONNX file. Without -o the text drawing is
     printed.
     """
-    graph = striate.load_graph(network, input=shape)
+    if in_notation(network) and len(shapes) > 1:
+        raise click.UsageError(
+            f"--input is given {len(shapes)} times, but a network in the notation takes one image."
+        )
+    given = list(shapes) if len(shapes) > 1 else next(iter(shapes), None)
+    graph = load_picture(network, input=given)
     if layer is not None:
         if output is None:
             raise click.UsageError("--steps draws into a file: give -o steps.svg or -o steps.png.")

@@ -79,7 +79,7 @@ class Scale:
 
     def cuboid(self, shape: Shape) -> Cuboid:
         """A volume C×H×W or a vector, which is a volume of N×1×1."""
-        channels, height, width = (*shape, 1, 1)[:3]
+        channels, height, width = _volume(shape)
         edge = self.per_pixel * sqrt(width)
         return Cuboid(
             length=max(_LEAST, self.per_channel * sqrt(channels)),
@@ -94,10 +94,18 @@ def scale_for(shapes: Iterable[Shape], rows: int = 1) -> Scale:
 
     Volumes get smaller when several `rows` of them stand above each other.
     """
-    every = [(*shape, 1, 1)[:3] for shape in shapes]
+    every = [_volume(shape) for shape in shapes]
     side = max(max(height, width) for _, height, width in every)
     channels = max(channels for channels, _, _ in every)
     return Scale(
         per_pixel=min(_TALLEST / (0.75 + 0.25 * rows) / sqrt(side), 18.0),
         per_channel=min(_LONGEST / sqrt(channels), _MOST_PER_ROOT_CHANNEL),
     )
+
+
+def _volume(shape: Shape) -> tuple[int, int, int]:
+    """Channels, height and width: of a volume in time those of one moment."""
+    if len(shape) > 3:
+        return shape[0], shape[-2], shape[-1]
+    channels, height, width = (*shape, 1, 1)[:3]
+    return channels, height, width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from striate.errors import UserError
@@ -39,10 +40,15 @@ def graph_of_program(source: Source, *, input: Shape | None = None, name: str = 
             f"{program.name} was followed on images of {show(program.input)}, and holds for these "
             f"alone, not for {show(input)}. Name the network itself with that --input"
         )
+    return replace(seen(program, source, name or source.stem), program=program)
+
+
+def seen(program: Program, source: Source, name: str) -> Graph:
+    """The layers of a program as a graph, to look at: one without it cannot be built."""
     places = {unit.name: index for index, unit in enumerate(program.layers)}
     places["input"] = IMAGE
     return Graph(
-        name=name or (source.stem if source.name else program.name),
+        name=name,
         source=source,
         input=program.input,
         nodes=tuple(_node(unit, places) for unit in program.layers),
@@ -53,7 +59,6 @@ def graph_of_program(source: Source, *, input: Shape | None = None, name: str = 
             for end, layer in program.ends.items()
             if end != OUTPUT
         ),
-        program=program,
     )
 
 

@@ -16,13 +16,16 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
 from striate.errors import UserError
-from striate.graph.performed import graph_of_program
+from striate.graph import Graph
+from striate.graph.performed import graph_of_program, seen
 from striate.graph.program import Operation, Program, Routine, Stored
 from striate.layers import Shape, product, show
 from striate.modules.replay import Replay
 from striate.notation.vocabulary import OUTPUT
 from striate.programs.units import units
-from striate.tracing.finding import Found, check_image
+from striate.source import Source
+from striate.tracing.finding import Found, check_image, check_input
+from striate.tracing.inputs import Inputs, shapes
 from striate.tracing.ledger import depends_on_data, reason
 from striate.tracing.mismatches import mismatch
 from striate.tracing.passes import pass_of
@@ -100,6 +103,26 @@ def follow(chosen: Found, *, input: Shape | None = None) -> Recording:
     )
     _check(program)
     return Recording(program, chosen.model, kept.constants)
+
+
+def sketch(chosen: Found, *, input: Inputs | None = None) -> Graph:
+    """The layers of any torch network as they were seen in one pass, to be drawn.
+
+    It may take several inputs or volumes in time, and depend on the number of images. Raises
+    UserError where the pass stops, and where it gives no tensors.
+    """
+    given = check_input(chosen, input)
+    record = pass_of(chosen.model, given, _FEW, training=True)
+    if record.stopped is not None:
+        record = _ran(chosen, given, _FEW, training=False)
+    try:
+        layers, structure, ends = units(record, _FEW, named_outputs(record))
+    except Unwritten as error:
+        raise UnfollowedError(f"{chosen.name} cannot be drawn: {error}") from error
+    nothing = Routine((), {})
+    image = shapes(given)[0]
+    program = Program(chosen.name, image, {}, {}, layers, structure, ends, nothing, nothing)
+    return seen(program, Source("", chosen.name), Source("", chosen.name).stem)
 
 
 def _check(program: Program) -> None:
@@ -194,7 +217,7 @@ def _routine(chosen: Found, image: Shape, kept: _Kept, *, training: bool) -> tup
     return few.record, Routine(_alive(operations, few.results), few.results)
 
 
-def _ran(chosen: Found, image: Shape, batch: int, training: bool) -> Record:
+def _ran(chosen: Found, image: Inputs, batch: int, training: bool) -> Record:
     name, found = chosen.name, pass_of(chosen.model, image, batch, training=training)
     if found.stopped is not None:
         said = mismatch(found) or reason(found)
@@ -224,20 +247,20 @@ class _Script:
 
     def read(self) -> None:
         """Write all operations down, and which values are the outputs."""
-        for seen in self.record.operations:
-            self._write(seen)
+        for done in self.record.operations:
+            self._write(done)
         for name, tensor in named_outputs(self.record).items():
             self.results[name] = self.values[id(tensor)]
 
-    def _write(self, seen: Seen) -> None:
-        schema = seen.function._schema
+    def _write(self, done: Seen) -> None:
+        schema = done.function._schema
         library, _, base = schema.name.rpartition("::")
         name = f"{base}.{schema.overload_name or 'default'}"
         if library != "aten":
             name = f"{library}::{name}"
-        arguments = [self._told(each) for each in seen.arguments]
-        keywords = {key: self._told(each) for key, each in seen.keywords.items() if key != "layout"}
-        results = seen.result if isinstance(seen.result, list | tuple) else [seen.result]
+        arguments = [self._told(each) for each in done.arguments]
+        keywords = {key: self._told(each) for key, each in done.keywords.items() if key != "layout"}
+        results = done.result if isinstance(done.result, list | tuple) else [done.result]
         if base in _FUSED:
             name, results = "scaled_dot_product_attention.default", results[:1]
             given = [*arguments, *(0.0, False)[len(arguments) - 3 :]]
@@ -247,7 +270,7 @@ class _Script:
         gives: list[int | None] = []
         for result in results:
             gives.append(self._new(result) if isinstance(result, Tensor) else None)
-        self.operations.append(Operation(name, arguments, keywords, tuple(gives), seen.call.path))
+        self.operations.append(Operation(name, arguments, keywords, tuple(gives), done.call.path))
 
     def _new(self, tensor: Tensor) -> int:
         number = self.values[id(tensor)] = self.count
