@@ -289,8 +289,9 @@ def _tell(context: click.Context, result: TrainResult, *, as_json: bool) -> NoRe
 
     if join().leads:
         _say(result, as_json=as_json)
-    join().leave()
-    context.exit(INTERRUPTED if result.interrupted else DONE)
+    status = INTERRUPTED if result.interrupted else DONE
+    join().leave(status)
+    context.exit(status)
 
 
 def _say(result: TrainResult, *, as_json: bool) -> None:

@@ -21,13 +21,15 @@ _META = torch.device("meta")
 _DEVICE = torch.ops.prim.device.default
 _aten = torch.ops.aten
 _LSTM = _aten.mkldnn_rnn_layer.default
+_SCALES = {_aten.native_layer_norm.default: 2, _aten.native_group_norm.default: 1}
+"""Where these have their weights."""
 
 
 def quickly(func: OpOverload, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """The operation's result; None where the ordinary way has to be taken."""
     if func is _DEVICE and type(args[0]) is FakeTensor:
         return args[0].fake_device
-    if (known := recurrent(func, args, kwargs)) is not None:
+    if (known := corrected(func, args, kwargs)) is not None:
         return known
     found = _QUICK.get(func)
     if found is None or not args or not _plain(args[0]):
@@ -35,11 +37,25 @@ def quickly(func: OpOverload, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     return found(*args, **kwargs)
 
 
-def recurrent(func: OpOverload, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """What an LSTM gives, of whose workspace FakeTensorMode says nothing; None of all else."""
+def corrected(func: OpOverload, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """What FakeTensorMode has otherwise than torch on a CPU; None of all else.
+
+    That is the workspace of an LSTM, and the type of the statistics of layer and group
+    normalisation in a lower precision than their weights.
+    """
     if func is _LSTM and type(args[0]) is FakeTensor:
         return _lstm(*args, **kwargs)
-    return None
+    place = _SCALES.get(func)
+    if place is None or len(args) <= place or type(args[0]) is not FakeTensor:
+        return None
+    input, scale = args[0], args[place]
+    if scale is None or scale.dtype != torch.float32 or input.dtype == torch.float32:
+        return None
+    output, *statistics = func(*args, **kwargs)
+    mean, deviation = (
+        _new(input, tuple(each.shape), each.stride(), torch.float32) for each in statistics
+    )
+    return output, mean, deviation
 
 
 def _plain(value: object) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from striate.tracing.quick import recurrent
+from striate.tracing.quick import corrected
 from striate.tracing.record import tensors
 
 
@@ -84,7 +84,7 @@ class Watching(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        result = recurrent(func, args, kwargs or {})
+        result = corrected(func, args, kwargs or {})
         if result is None:
             result = func(*args, **(kwargs or {}))
         found = tensors(result)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,12 +50,18 @@ class Team:
         """Wait until all have come here."""
         self.sum([0.0])
 
-    def leave(self) -> None:
-        """End together: torchrun ends all when one is gone, and a thread of gloo's that still runs
-        when Python ends can end it with an error."""
+    def leave(self, status: int = 0) -> None:
+        """End together, with an exit status, where there are several; nothing else.
+
+        torchrun ends all when one is gone. A thread of gloo's that still runs while Python takes
+        itself apart can abort the process, so that this is left out.
+        """
         if self.size > 1:
             self.meet()
             torch.distributed.destroy_process_group()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
 
     @contextmanager
     def first(self) -> Iterator[None]:
