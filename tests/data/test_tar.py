@@ -104,7 +104,7 @@ def test_a_size_of_many_digits_is_read(tmp_path: Path) -> None:
         (b"word" * 300, "it is no tar archive."),
         (b"short", "it is no tar archive."),
         (
-            gzip.compress(b"x" * 5000),
+            gzip.compress(b"x" * 5000, mtime=0),
             "it is compressed (gzip), so that its pictures cannot be found without unpacking it. "
             "Fix: decompress it once to a plain .tar.",
         ),

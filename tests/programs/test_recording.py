@@ -123,7 +123,7 @@ def refused() -> Iterator[tuple[nn.Module, str]]:
     )
 
 
-@pytest.mark.parametrize(("model", "message"), refused())
+@pytest.mark.parametrize(("model", "message"), list(refused()))
 def test_what_cannot_be_followed_is_told(model: nn.Module, message: str) -> None:
     with pytest.raises(UserError) as caught:
         followed(model)
