@@ -20,6 +20,10 @@ class UserError(StriateError):
     exit_status = 2
 
 
+class UnwrittenError(UserError):
+    """A torch network that the notation has no words for."""
+
+
 class InterruptedRunError(StriateError):
     """Ctrl-C after a training, while it was tested or shown: the message says what there is."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeGuard, cast
 
 from striate import drawing, graph
 from striate.drawing.output import format_of
-from striate.errors import UserError
+from striate.errors import UnwrittenError, UserError
 from striate.graph import Graph
 from striate.graph.adapt import adapt
 from striate.graph.load import find_program
@@ -49,7 +49,7 @@ def load_graph(
         return graph.load_graph(what, input=input)
     try:
         return _transcribed(what, input).graph
-    except unwritten():
+    except UnwrittenError:
         from striate.programs import follow
         from striate.tracing.finding import locate
 
@@ -86,7 +86,7 @@ def find_source(what: str | Path | Source | nn.Module, *, input: Shape | None = 
     if not _is_at_hand(what):
         return _transcribed(what, input).source
     if (program := find_program(what)) is not None:
-        raise unwritten()(
+        raise UnwrittenError(
             f"{program.name} is kept as its operations: the notation has no words for it. It can "
             "be sized, drawn and trained without"
         )
@@ -121,7 +121,7 @@ def beginning(
             found = _transcribed(what, input, weights=True)
             own = found.state_dict() if found.has_weights else {}
             return Beginning(found.source, own, found.weights)
-    except unwritten():
+    except UnwrittenError:
         pass
     from striate.programs import subject
 
@@ -158,7 +158,7 @@ def build(
             network = built(found.graph, seed=0)
             network.load_state_dict(found.state_dict(), strict=False)
             return network
-    except unwritten():
+    except UnwrittenError:
         pass
     from striate.programs import replayed, subject
 
@@ -191,7 +191,7 @@ def symbolic(
     if in_notation(what):
         return formulas.symbolic(graph.load_graph(what, input=input))
     if find_program(what) is None:
-        with suppress(unwritten()):
+        with suppress(UnwrittenError):
             return formulas.symbolic(_transcribed(what, input).graph)
     from striate.tracing.finding import locate
     from striate.tracing.symbolic import trace_symbolic
@@ -199,14 +199,19 @@ def symbolic(
     return trace_symbolic(locate(what), input=input, progress=progress)
 
 
-def draw(what: str | Path | Source | Graph | nn.Module, output: str | Path) -> None:
+def draw(
+    what: str | Path | Source | Graph | nn.Module,
+    output: str | Path,
+    *,
+    input: Inputs | None = None,
+) -> None:
     """Draws a network into a file: SVG, PNG or text, as the file's ending says.
 
-    `what` is that of `load_picture`. Raises UserError as that does, when the ending is another one
-    and when the file cannot be written.
+    `what` and `input` are those of `load_picture`. Raises UserError as that does, when the ending
+    is another one and when the file cannot be written.
     """
     format_of(Path(output))
-    drawing.draw(load_picture(what), output)
+    drawing.draw(load_picture(what, input=input), output)
 
 
 def draw_steps(
@@ -226,13 +231,6 @@ def draw_steps(
 def _is_at_hand(what: object) -> TypeGuard[str | Path | Source | Graph]:
     """Whether a network is there as a text, a program or a graph, and needs no following."""
     return in_notation(what) or find_program(what) is not None
-
-
-def unwritten() -> type[UserError]:
-    """What is raised for a torch network that the notation has no words for."""
-    from striate.transcribing import UnwrittenError
-
-    return UnwrittenError
 
 
 def _transcribed(what: object, input: Shape | None, *, weights: bool = False) -> Transcription:

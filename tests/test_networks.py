@@ -237,7 +237,8 @@ def test_pictures_of_networks_that_are_sized_alone(tmp_path: Path) -> None:
     """Of several inputs, and of volumes in time."""
     graph = load_picture(Rows(), input=[(3, 8, 8), (7,)])
     assert [node.kind for node in graph] == ["conv", "fc", "add"]
-    striate.draw(graph, tmp_path / "rows.svg")
+    striate.draw(Rows(), tmp_path / "rows.svg", input=[(3, 8, 8), (7,)])
+    assert (tmp_path / "rows.svg").stat().st_size > 1000
     film = nn.Sequential(nn.Conv3d(3, 4, 3), nn.BatchNorm3d(4), nn.ReLU(), nn.Conv3d(4, 2, 3))
     graph = load_picture(film, input=(3, 6, 10, 8))
     assert [(node.kind, node.output) for node in graph][-1] == ("conv", (2, 2, 6, 4))

@@ -20,6 +20,9 @@ from striate.source import Source
 NETWORK_OF_RUN = "network.net"
 """The text of the network that a run folder holds."""
 
+WEIGHTS_OF_RUN = "weights.safetensors"
+"""The values of its weights."""
+
 MAX_BYTES = 1_000_000
 MAX_PROGRAM_BYTES = 64_000_000
 _SIGNS_OF_NOTATION = ("->", "→", "\n", "[", "{", "|", "=", ",", "*")

@@ -8,7 +8,7 @@ as `a·N + b`. In a run folder it is the file `network.json`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
@@ -210,7 +210,7 @@ def _routine(
         operation = Operation(str(name), arguments, keywords, tuple(gives), str(path))
         if path not in modules:
             raise ValueError(f"{name} stands in {path!r}, which is no module")
-        for kind, value in _references([*arguments, *keywords.values()]):
+        for kind, value in references(operation):
             if value not in (made if kind == "value" else tensors):
                 raise ValueError(f"{name} reads the {kind} {value!r}, which is not there")
         made.update(each for each in gives if each is not None)
@@ -221,15 +221,18 @@ def _routine(
     return Routine(tuple(operations), results)
 
 
-def _references(argument: Any) -> list[tuple[str, Any]]:
-    """The values and the stored tensors that arguments name."""
+def references(operation: Operation) -> Iterator[tuple[str, Any]]:
+    """The values and the stored tensors that an operation reads, each with its kind."""
+    for argument in (*operation.arguments, *operation.keywords.values()):
+        yield from _references(argument)
+
+
+def _references(argument: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(argument, list):
-        return [each for inner in argument for each in _references(inner)]
-    if isinstance(argument, dict):
-        if argument.keys() <= {"value", "tensor"} and argument:
-            return list(argument.items())
-        return [each for inner in argument.values() for each in _references(inner)]
-    return []
+        for inner in argument:
+            yield from _references(inner)
+    elif isinstance(argument, dict) and argument.keys() <= {"value", "tensor"}:
+        yield from argument.items()
 
 
 def _shape(given: Any) -> Shape:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 
 from striate.graph.nodes import Graph
-from striate.graph.program import Operation, Program, ProgramError, Routine
+from striate.graph.program import Operation, Program, ProgramError, Routine, references
 from striate.layers import Shape, show
 from striate.modules.network import InputError, Network
 from striate.notation.vocabulary import OUTPUT
@@ -244,8 +244,9 @@ def _ready(program: Program, routine: Routine) -> _Ready:
     """A routine's steps in runs of one module each, its outputs, and how many values it has."""
     last: dict[int, int] = {}
     for index, operation in enumerate(routine.operations):
-        for value in _values([*operation.arguments, *operation.keywords.values()]):
-            last[value] = index
+        for kind, value in references(operation):
+            if kind == "value":
+                last[value] = index
         for place in operation.gives:
             if place is not None:
                 last[place] = index
@@ -344,13 +345,6 @@ def _filling(given: Any) -> tuple[Any, _Fill | None]:
         case "float":
             return float(value), None
     raise ProgramError(f"an argument is {given!r}, which says nothing")
-
-
-def _values(argument: Any) -> list[int]:
-    """The values that arguments name."""
-    if isinstance(argument, list):
-        return [each for inner in argument for each in _values(inner)]
-    return [argument["value"]] if isinstance(argument, dict) and "value" in argument else []
 
 
 def _floating(arguments: Iterable[Any]) -> Iterable[Tensor]:

@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from striate.errors import UserError
 from striate.graph import Graph
 from striate.graph.performed import graph_of_program, seen
-from striate.graph.program import Operation, Program, Routine, Stored
+from striate.graph.program import Operation, Program, Routine, Stored, references
 from striate.layers import Shape, product, show
 from striate.modules.replay import Replay
 from striate.notation.vocabulary import OUTPUT
@@ -31,6 +31,7 @@ from striate.tracing.mismatches import mismatch
 from striate.tracing.passes import pass_of
 from striate.tracing.record import Operation as Seen
 from striate.tracing.record import Record
+from striate.transcribing.reading import bound
 from striate.transcribing.steps import Unwritten
 from striate.transcribing.transcription import identifier, outputs_of
 
@@ -263,10 +264,9 @@ class _Script:
         results = done.result if isinstance(done.result, list | tuple) else [done.result]
         if base in _FUSED:
             name, results = "scaled_dot_product_attention.default", results[:1]
-            given = [*arguments, *(0.0, False)[len(arguments) - 3 :]]
-            query, key, value, dropout, causal = given[:5]
-            arguments = [query, key, value, keywords.get("attn_mask"), dropout, causal]
-            keywords = {"scale": keywords.get("scale")}
+            given = {key: self._told(each) for key, each in bound(done).items()}
+            wanted = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+            arguments, keywords = [given[key] for key in wanted], {"scale": given["scale"]}
         gives: list[int | None] = []
         for result in results:
             gives.append(self._new(result) if isinstance(result, Tensor) else None)
@@ -353,16 +353,10 @@ def _alive(operations: list[Operation], results: Mapping[str, int]) -> tuple[Ope
     for operation in reversed(operations):
         if _writes(operation) or any(each in wanted for each in operation.gives):
             kept.append(operation)
-            wanted |= _read([*operation.arguments, *operation.keywords.values()])
+            wanted |= {value for kind, value in references(operation) if kind == "value"}
     return tuple(reversed(kept))
 
 
 def _writes(operation: Operation) -> bool:
     base = operation.name.rpartition("::")[2].partition(".")[0]
     return base.endswith("_") and not base.startswith("__")
-
-
-def _read(argument: Any) -> set[int]:
-    if isinstance(argument, list):
-        return {each for inner in argument for each in _read(inner)}
-    return {argument["value"]} if isinstance(argument, dict) and "value" in argument else set()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import UserError
-from striate.graph.load import find_program
+from striate.graph.load import WEIGHTS_OF_RUN, find_program
 from striate.graph.performed import graph_of_program
 from striate.graph.program import PROGRAM_OF_RUN, Program, Unit
 from striate.layers import Shape, show
@@ -23,8 +23,6 @@ from striate.programs.recording import Recording, follow
 from striate.source import Source
 from striate.tracing.finding import Found, check_image, find, locate
 from striate.tracing.passes import pass_of
-
-_WEIGHTS_OF_RUN = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -109,12 +107,12 @@ def replayed(recording: Recording) -> Replay:
 def loaded(program: Source, folder: Path) -> Replay:
     """A program of a run as a module with the run's weights."""
     network = Replay(graph_of_program(program))
-    weights = read_checkpoint(folder / _WEIGHTS_OF_RUN)
+    weights = read_checkpoint(folder / WEIGHTS_OF_RUN)
     own = network.state_dict()
     wrong = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
     if wrong:
         raise UserError(
-            f"{folder / _WEIGHTS_OF_RUN}: there are no weights for {wrong[0]} as {PROGRAM_OF_RUN} "
+            f"{folder / WEIGHTS_OF_RUN}: there are no weights for {wrong[0]} as {PROGRAM_OF_RUN} "
             "has it. One of the two files is another run's"
         )
     network.load_state_dict({name: weights[name] for name in own})

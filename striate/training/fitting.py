@@ -104,7 +104,7 @@ def choose_input(network: Written | Followed, data: str, wanted: Shape | None) -
     if native[1] <= own[1] and native[2] <= own[2] and network.takes(native):
         return native, f"input {show(native)}, as the pictures are, in place of {show(own)}"
     chosen = (native[0], *own[1:])
-    if isinstance(network, Followed) and not network.takes(chosen):
+    if not network.takes(chosen):
         chosen = own
     notice = f"pictures of {show(native)} are resized to {show(chosen)}, what the network takes"
     return chosen, notice

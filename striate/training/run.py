@@ -30,7 +30,7 @@ from striate.data import Preprocess
 from striate.data.pictures import Pixels
 from striate.errors import UserError
 from striate.files import remove_leftovers, write_whole
-from striate.graph.load import NETWORK_OF_RUN, read_file
+from striate.graph.load import NETWORK_OF_RUN, WEIGHTS_OF_RUN, read_file
 from striate.graph.program import PROGRAM_OF_RUN, is_program
 from striate.layers import show
 from striate.source import Source
@@ -50,7 +50,7 @@ NETWORK, PROGRAM, RECORD, SPLIT, METRICS, WEIGHTS, STATE = (
     "run.json",
     "split.csv",
     "metrics.csv",
-    "weights.safetensors",
+    WEIGHTS_OF_RUN,
     "state.safetensors",
 )
 MEAN = "mean.png"

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from striate.errors import UserError
 from striate.layers import Layer, Shape
 from striate.transcribing.layouts import Layout
 
 
 class Unwritten(Exception):  # noqa: N818
     """What a network does that the notation has no words for; told after its name."""
-
-
-class UnwrittenError(UserError):
-    """A network that cannot be written in the notation."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from striate.errors import NotationError, UserError
+from striate.errors import NotationError, UnwrittenError, UserError
 from striate.graph import IMAGE, Graph, build_graph, load_graph
 from striate.layers import Shape, show
 from striate.layers.pointwise import Identity
@@ -25,7 +25,7 @@ from striate.tracing.mismatches import mismatch
 from striate.tracing.passes import record
 from striate.tracing.record import Record
 from striate.transcribing.reading import Reader
-from striate.transcribing.steps import Steps, Unwritten, UnwrittenError, Value, Weight
+from striate.transcribing.steps import Steps, Unwritten, Value, Weight
 from striate.transcribing.structure import JOINS, Tree, structure
 from striate.transcribing.vocabulary import FUNCTIONS, OPERATIONS
 from striate.transcribing.writing import write
