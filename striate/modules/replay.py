@@ -15,6 +15,7 @@ from striate.graph.nodes import Graph
 from striate.graph.program import Operation, Program, ProgramError, Routine, references
 from striate.layers import Shape, show
 from striate.modules.network import InputError, Network
+from striate.modules.products import convolve
 from striate.notation.vocabulary import OUTPUT
 
 _LIBRARIES = ("aten", "torchvision")
@@ -80,8 +81,12 @@ class _Step:
             arguments = self._in_precision(arguments, frame.lower)
         if self.keeps_statistics and arguments[5] and _is_frozen(arguments[1]):
             arguments[5] = False
+        result: Any
         if self.keeps_statistics and arguments[5] and frame.batch_norm is not None:
             result = (frame.batch_norm(*arguments[:5], *arguments[6:]), None, None)
+        elif self.name == "convolution" and _is_plain(*arguments[5:9]):
+            images, filters, bias, stride, padding = arguments[:5]
+            result = convolve(images, filters, bias, tuple(stride), tuple(padding))
         else:
             result = self.function(*arguments, **keywords)
         if self.many:
@@ -360,6 +365,11 @@ def _cast(value: Any, dtype: torch.dtype) -> Any:
     if isinstance(value, Tensor):
         return value.to(dtype) if value.is_floating_point() else value
     return [_cast(each, dtype) for each in value] if isinstance(value, list) else value
+
+
+def _is_plain(dilation: Sequence[int], transposed: bool, added: object, groups: int) -> bool:
+    """Whether a convolution is of two axes, neither dilated, transposed nor grouped."""
+    return list(dilation) == [1, 1] and not transposed and groups == 1
 
 
 def _is_frozen(weight: Any) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from striate.data.pictures import Pixels
 from striate.errors import UserError
 from striate.modules import Replay
+from striate.modules.products import Convolution
 
 SHARE_FOR_PICTURES = 0.5
 """The share of a GPU's free memory that a training set may take; a larger one stays outside."""
@@ -101,3 +102,5 @@ def lower_precision(network: nn.Module, dtype: torch.dtype) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             module.to(dtype)
+        if type(module) is nn.Conv2d and dtype == torch.bfloat16:
+            module.__class__ = Convolution
