@@ -80,7 +80,7 @@ def choose(shapes: Shapes, *, tiles: bool) -> Ways:
     if values < FEWEST_FILTER_VALUES:
         return DIRECT
     if shapes.taps > 1 and shapes.size[0] * shapes.size[1] * shapes.places <= FLAT_PAIRS:
-        return Ways("flat", "flat", "gathered" if tiles else "flat")
+        return Ways("flat", "flat", "gathered" if tiles and shapes.places > 1 else "flat")
     strided, bank = shapes.stride != (1, 1), values * shapes.taps
     if not tiles:
         few = shapes.places <= FEW_PLACES
@@ -222,7 +222,8 @@ def _flat_to_filters(gradient: Tensor, images: Tensor, shapes: Shapes) -> Tensor
     found = (_rows(gradient).t() @ _rows(images)).view(
         *shapes.out, outgoing, *shapes.size, incoming
     )
-    filters = found.new_zeros(outgoing, *shapes.kernel, incoming, dtype=torch.float32)
+    kind = found.dtype if shapes.places == 1 else torch.float32  # one place adds nothing up
+    filters = found.new_zeros(outgoing, *shapes.kernel, incoming, dtype=kind)
     for place, seen, taps in _meetings(shapes):
         filters[:, *taps] += found[*place][:, *seen]
     return filters.to(found.dtype).permute(0, 3, 1, 2)

@@ -50,6 +50,8 @@ class SGD:
         self.momentum, self.nesterov = settings.momentum, settings.nesterov
         moving = weights if self.momentum else []  # the kernel takes none without momentum
         self._buffers = [torch.zeros_like(weight.master) for weight in moving]
+        self._masters = [_flat(weight.master) for weight in weights]
+        self._flat_buffers = [_flat(each) for each in self._buffers]
 
     def memory(self) -> dict[str, Tensor]:
         """What it keeps from step to step, by name."""
@@ -58,9 +60,9 @@ class SGD:
     def step(self, share: float) -> None:
         """One step at `share` of the peak rate."""
         torch._fused_sgd_(
-            [weight.master for weight in self.weights],
-            _gradients(self.weights),
-            self._buffers,
+            self._masters,
+            [_flat(each) for each in _gradients(self.weights)],
+            self._flat_buffers,
             weight_decay=self.decay,
             momentum=self.momentum,
             lr=share * self.lr,
@@ -86,6 +88,10 @@ class AdamW:
         self._means = [torch.zeros_like(weight.master) for weight in weights]
         self._squares = [torch.zeros_like(weight.master) for weight in weights]
         self._steps = [torch.zeros((), device=weight.master.device) for weight in weights]
+        self._masters, self._flat_means, self._flat_squares = (
+            [_flat(each) for each in kept]
+            for kept in ([weight.master for weight in weights], self._means, self._squares)
+        )
 
     def memory(self) -> dict[str, Tensor]:
         """What it keeps from step to step, by name."""
@@ -96,10 +102,10 @@ class AdamW:
         """One step at `share` of the peak rate."""
         torch._foreach_add_(self._steps, 1)
         torch._fused_adamw_(
-            [weight.master for weight in self.weights],
-            _gradients(self.weights),
-            self._means,
-            self._squares,
+            self._masters,
+            [_flat(each) for each in _gradients(self.weights)],
+            self._flat_means,
+            self._flat_squares,
             [],
             self._steps,
             lr=share * self.lr,
@@ -204,8 +210,22 @@ def _named(weights: list[Weight], kept: Mapping[str, list[Tensor]]) -> dict[str,
 
 
 def _gradients(weights: list[Weight]) -> list[Tensor]:
-    """Gradients in float32; zeros where the loss does not depend on a weight."""
-    return [
-        torch.zeros_like(weight.master) if weight.live.grad is None else weight.live.grad.float()
-        for weight in weights
-    ]
+    """Gradients in float32, laid out as the masters; zeros where the loss reaches no weight."""
+    return [_gradient(weight) for weight in weights]
+
+
+def _gradient(weight: Weight) -> Tensor:
+    found = weight.live.grad
+    if found is None:
+        return torch.zeros_like(weight.master)
+    if found.stride() == weight.master.stride():
+        return found.float()
+    return torch.empty_like(weight.master).copy_(found)
+
+
+def _flat(tensor: Tensor) -> Tensor:
+    """The same values in the order in which they lie.
+
+    The fused kernels go through memory, and would copy what is not contiguous.
+    """
+    return tensor.as_strided((tensor.numel(),), (1,))
