@@ -119,3 +119,26 @@ print(fresh, faults())
     )
     fresh, kept = map(int, done.stdout.split())
     assert kept < fresh / 4
+
+
+THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc" or not THP.exists() or "[never]" in THP.read_text(),
+    reason="there are no large pages",
+)
+def test_what_follows_lies_in_large_pages() -> None:
+    script = """
+import re
+import numpy as np
+from striate.training.device import keep_large_blocks
+keep_large_blocks()
+kept = np.ones(1 << 25)
+print(sum(map(int, re.findall(r"AnonHugePages: +(\\d+) kB", open("/proc/self/smaps").read()))))
+"""
+    environment = {**os.environ, "STRIATE_KEEP_MEMORY": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=True
+    )
+    assert int(done.stdout) > 2**17  # half of the 256 MB
