@@ -45,7 +45,7 @@ LAYERS = (
     (512, 512, 14, 1, 1),
     (64, 64, 32, 1, 1),
 )
-WAYS: tuple[Way, ...] = ("direct", "gathered", "flat")
+WAYS: tuple[Way, ...] = ("direct", "gathered", "beside", "flat")
 MOST_PAIRS = 81
 """Flat is not tried beyond: its matrix would be many times the filters."""
 
@@ -70,7 +70,8 @@ def made(*shape: int) -> Tensor:
 def tried(shapes: Shapes) -> list[Way]:
     """The ways that come into question."""
     pairs = shapes.size[0] * shapes.size[1] * shapes.places
-    return [way for way in WAYS if way != "flat" or pairs <= MOST_PAIRS]
+    possible = {"flat": pairs <= MOST_PAIRS, "beside": shapes.beside > 1}
+    return [way for way in WAYS if possible.get(way, True)]
 
 
 def measure(
@@ -114,6 +115,7 @@ def main() -> None:
         f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
         f"batch {arguments.batch}, {'with' if tiles else 'without'} AMX"
     )
+    print(f"{'':30} {' | '.join(''.join(f'{way[:6]:>6} ' for way in WAYS) for _ in range(3))}")
     totals = [0.0, 0.0, 0.0]
     for layer in LAYERS:
         shapes, found = measure(arguments.batch, layer, arguments.rounds)
@@ -121,8 +123,11 @@ def main() -> None:
         columns = []
         taken = (chosen.output, chosen.to_images, chosen.to_filters)
         for way, times in zip(taken, found, strict=True):
-            shown = (f"{each:.2f}{'*' if name == way else ' '}" for name, each in times.items())
-            columns.append(" ".join(f"{each:>7}" for each in shown).ljust(23))
+            shown = (
+                f"{times[name]:.2f}{'*' if name == way else ' '}" if name in times else ""
+                for name in WAYS
+            )
+            columns.append("".join(f"{each:>7}" for each in shown))
             totals[0] += times["direct"]
             totals[1] += times[way]
             totals[2] += min(times.values())

@@ -4,7 +4,8 @@ A library's convolution goes through its filters once for each picture. Where a 
 and a layer has many filters, that takes longer than the arithmetic. Here the pictures of a batch
 are the rows of one matrix, and the filters are gone through once: flat, where the whole map is a
 row and the filters are laid out over it (with three taps a side on 2×2 places or fewer, most taps
-see padding alone and are left out); or gathered, where what a place sees is a row.
+see padding alone and are left out); gathered, where what a place sees is a row; or side by side,
+where several pictures are convolved as one wide picture, with padding between them.
 
 Which is faster depends on the shapes and on whether the processor has AMX. `choose` says so by
 rules that were read off `benchmarks/small_maps.py`, and not by trying, so that the same training
@@ -23,13 +24,14 @@ from torch.nn import functional
 
 from striate.layers import Pair
 
-Way = Literal["direct", "gathered", "flat"]
+Way = Literal["direct", "gathered", "flat", "beside"]
 
 FLAT_PAIRS = 16
 """Pairs of a place that comes in and one that goes out, up to which a map is taken flat."""
-FEW_PLACES = 16
-SOME_PLACES = 49
-"""Places that go out: 4×4 and 7×7."""
+FEW_PLACES, SOME_PLACES, MANY_PLACES = 4**2, 7**2, 8**2
+"""Places that go out."""
+WIDEST = 160
+"""Columns that pictures side by side have together."""
 LARGE_BANK = 1 << 20
 """Filter values that a core's own memory does not hold (2 MB of bfloat16)."""
 WIDE = 256
@@ -42,6 +44,8 @@ FEWEST_FILTER_VALUES = 64 * 64
 class Shapes:
     """A convolution's sizes. All pairs are of rows and columns."""
 
+    count: int
+    """Pictures in the batch."""
     channels: Pair
     """Those that come in, and those that go out."""
     size: Pair
@@ -59,6 +63,16 @@ class Shapes:
     def places(self) -> int:
         """Those that go out."""
         return self.out[0] * self.out[1]
+
+    @property
+    def beside(self) -> int:
+        """How many pictures go side by side: 1 where that does not work."""
+        if self.out != self.size or self.stride != (1, 1):
+            return 1
+        most = WIDEST // (self.size[1] + self.padding[1])
+        return next(
+            many for many in range(min(self.count, max(1, most)), 0, -1) if self.count % many == 0
+        )
 
 
 @dataclass(frozen=True)
@@ -81,20 +95,22 @@ def choose(shapes: Shapes, *, tiles: bool) -> Ways:
         return DIRECT
     if shapes.taps > 1 and shapes.size[0] * shapes.size[1] * shapes.places <= FLAT_PAIRS:
         return Ways("flat", "flat", "gathered" if tiles and shapes.places > 1 else "flat")
-    strided, bank = shapes.stride != (1, 1), values * shapes.taps
+    bank = values * shapes.taps
     if not tiles:
-        few = shapes.places <= FEW_PLACES
-        gathers = few and (strided or bank > 2 * LARGE_BANK)
+        gathers = shapes.places <= FEW_PLACES and (shapes.stride != (1, 1) or bank > 2 * LARGE_BANK)
         return Ways("direct", "direct", "gathered" if gathers else "direct")
-    if shapes.taps == 1:
-        output = to_filters = max(shapes.channels) >= WIDE
+    if shapes.taps > 1 and shapes.beside > 1:
+        output: Way = "beside" if shapes.places <= SOME_PLACES and bank > LARGE_BANK else "direct"
+        return Ways(output, output, "beside" if shapes.places <= MANY_PLACES else "direct")
+    if shapes.taps > 1:
+        gathers = shapes.places <= FEW_PLACES and bank > LARGE_BANK
+        gathers_for_filters = shapes.places <= SOME_PLACES
     else:
-        output = shapes.places <= FEW_PLACES and bank > LARGE_BANK
-        to_filters = shapes.places <= SOME_PLACES
+        gathers = gathers_for_filters = max(shapes.channels) >= WIDE
     return Ways(
-        "gathered" if output else "direct",
-        "gathered" if output and not strided else "direct",
-        "gathered" if to_filters else "direct",
+        "gathered" if gathers else "direct",
+        "gathered" if gathers and shapes.stride == (1, 1) else "direct",
+        "gathered" if gathers_for_filters else "direct",
     )
 
 
@@ -131,6 +147,7 @@ def shapes_of(images: Tensor, filters: Tensor, stride: Pair, padding: Pair) -> S
     rows, columns = images.shape[2:]
     outgoing, incoming, high, wide = filters.shape
     return Shapes(
+        len(images),
         (incoming, outgoing),
         (rows, columns),
         (
@@ -153,6 +170,9 @@ class Products(torch.autograd.Function):
         ctx.shapes, ctx.ways = shapes, ways
         if ways.output == "direct":
             return functional.conv2d(images, filters, None, shapes.stride, shapes.padding)
+        if ways.output == "beside":
+            wide = functional.conv2d(_beside(images, shapes), filters, None, 1, shapes.padding)
+            return _apart(wide, shapes)
         if ways.output == "flat":
             output = _rows(images) @ _laid_out(filters, shapes).t()
         else:
@@ -171,30 +191,39 @@ class Products(torch.autograd.Function):
             to_images = _TO_IMAGES[ways.to_images](gradient, filters, shapes)
         if wanted[1] and ways.to_filters != "direct":
             to_filters = _TO_FILTERS[ways.to_filters](gradient, images, shapes)
-        left = [wanted[0] and to_images is None, wanted[1] and to_filters is None]
+        left = (wanted[0] and to_images is None, wanted[1] and to_filters is None)
         if any(left):
-            found = torch.ops.aten.convolution_backward(
-                gradient,
-                images,
-                filters,
-                None,
-                shapes.stride,
-                shapes.padding,
-                (1, 1),
-                False,
-                (0, 0),
-                1,
-                [*left, False],
-            )
+            found = _gradients(gradient, images, filters, shapes, left)
             to_images = found[0] if left[0] else to_images
             to_filters = found[1] if left[1] else to_filters
         return to_images, to_filters, None, None
+
+
+def _gradients(
+    gradient: Tensor, images: Tensor, filters: Tensor, shapes: Shapes, wanted: tuple[bool, bool]
+) -> tuple[Tensor, Tensor]:
+    """Those of torch's own convolution."""
+    found = torch.ops.aten.convolution_backward(
+        gradient,
+        images,
+        filters,
+        None,
+        shapes.stride,
+        shapes.padding,
+        (1, 1),
+        False,
+        (0, 0),
+        1,
+        [*wanted, False],
+    )
+    return found[0], found[1]
 
 
 def _gathered_to_images(gradient: Tensor, filters: Tensor, shapes: Shapes) -> Tensor:
     """At stride 1: a convolution of the gradient with the filters turned by half a turn."""
     (high, wide), (incoming, outgoing) = shapes.kernel, shapes.channels
     back = Shapes(
+        shapes.count,
         (outgoing, incoming),
         shapes.out,
         shapes.size,
@@ -229,8 +258,31 @@ def _flat_to_filters(gradient: Tensor, images: Tensor, shapes: Shapes) -> Tensor
     return filters.to(found.dtype).permute(0, 3, 1, 2)
 
 
-_TO_IMAGES = {"flat": _flat_to_images, "gathered": _gathered_to_images}
-_TO_FILTERS = {"flat": _flat_to_filters, "gathered": _gathered_to_filters}
+def _beside_to_images(gradient: Tensor, filters: Tensor, shapes: Shapes) -> Tensor:
+    wide = _beside(gradient, shapes)
+    read = wide.new_empty(wide.shape[0], shapes.channels[0], *wide.shape[2:])
+    read = read.contiguous(memory_format=torch.channels_last)
+    return _apart(_gradients(wide, read, filters, shapes, (True, False))[0], shapes)
+
+
+def _beside_to_filters(gradient: Tensor, images: Tensor, shapes: Shapes) -> Tensor:
+    incoming, outgoing = shapes.channels
+    filters = gradient.new_empty(outgoing, incoming, *shapes.kernel)
+    filters = filters.contiguous(memory_format=torch.channels_last)
+    wide = _beside(gradient, shapes), _beside(images, shapes)
+    return _gradients(*wide, filters, shapes, (False, True))[1]
+
+
+_TO_IMAGES = {
+    "flat": _flat_to_images,
+    "gathered": _gathered_to_images,
+    "beside": _beside_to_images,
+}
+_TO_FILTERS = {
+    "flat": _flat_to_filters,
+    "gathered": _gathered_to_filters,
+    "beside": _beside_to_filters,
+}
 
 
 def _laid_out(filters: Tensor, shapes: Shapes) -> Tensor:
@@ -286,12 +338,29 @@ def _seen(images: Tensor, shapes: Shapes) -> Tensor:
     return windows.reshape(-1, shapes.taps * shapes.channels[0])
 
 
+def _beside(values: Tensor, shapes: Shapes) -> Tensor:
+    """Several pictures as one wide picture, each with as much padding behind it as around all."""
+    rows, columns = shapes.size
+    many, channels = shapes.beside, values.shape[1]
+    parted = _last(values).reshape(-1, many, rows, columns, channels).transpose(1, 2)
+    wide = values.new_zeros(len(parted), rows, many, columns + shapes.padding[1], channels)
+    wide[:, :, :, :columns] = parted
+    return wide.flatten(2, 3).permute(0, 3, 1, 2)
+
+
+def _apart(wide: Tensor, shapes: Shapes) -> Tensor:
+    """The pictures of what `_beside` gives, N×C×H×W."""
+    rows, columns = shapes.size
+    parted = _last(wide).unflatten(2, (shapes.beside, -1))[:, :, :, :columns].transpose(1, 2)
+    return _first(parted.reshape(-1), (shapes.count, rows, columns, wide.shape[1]))
+
+
 def _last(values: Tensor) -> Tensor:
     """N×H×W×C of N×C×H×W."""
     return values.permute(0, 2, 3, 1)
 
 
-def _first(values: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+def _first(values: Tensor, shape: tuple[int, ...]) -> Tensor:
     """N×C×H×W of what has the shape N×H×W×C."""
     return values.view(shape).permute(0, 3, 1, 2)
 

@@ -23,6 +23,8 @@ FLAT = Ways("flat", "flat", "flat")
 TILED = Ways("flat", "flat", "gathered")
 GATHERED = Ways("gathered", "gathered", "gathered")
 MIXED = Ways("direct", "direct", "gathered")
+BESIDE = Ways("beside", "beside", "beside")
+HALF_BESIDE = Ways("direct", "direct", "beside")
 
 
 def made(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -39,7 +41,7 @@ PAIRS = st.tuples(st.integers(1, 3), st.integers(1, 3))
     kernel=PAIRS,
     stride=PAIRS,
     padding=st.tuples(st.integers(0, 3), st.integers(0, 3)),
-    ways=st.sampled_from([FLAT, GATHERED, MIXED, DIRECT]),
+    ways=st.sampled_from([FLAT, GATHERED, MIXED, BESIDE, DIRECT]),
 )
 def test_outputs_and_gradients_are_those_of_torch(
     size: tuple[int, int],
@@ -52,7 +54,10 @@ def test_outputs_and_gradients_are_those_of_torch(
         return
     if ways.to_images == "gathered" and stride != (1, 1):
         ways = Ways("gathered", "direct", "gathered")
-    images, filters = made((2, 3, *size), 1), made((4, 3, *kernel), 2)
+    images, filters = made((6, 3, *size), 1), made((4, 3, *kernel), 2)
+    if ways == BESIDE and shapes_of(images, filters, stride, padding).beside == 1:
+        kernel, stride, padding = (3, 3), (1, 1), (1, 1)
+        filters = made((4, 3, *kernel), 2)
     expected = functional.conv2d(images, filters, None, stride, padding)
     output = Products.apply(images, filters, shapes_of(images, filters, stride, padding), ways)
     torch.testing.assert_close(output, expected)
@@ -70,8 +75,9 @@ def test_outputs_and_gradients_are_those_of_torch(
         ((512, 512), 1, 3, 1, {False: FLAT, True: FLAT}),
         ((512, 512), 2, 3, 1, {False: FLAT, True: TILED}),
         ((256, 512), 2, 3, 2, {False: FLAT, True: FLAT}),
-        ((128, 128), 4, 3, 1, {False: DIRECT, True: MIXED}),
-        ((512, 512), 4, 3, 1, {False: Ways("direct", "direct", "gathered"), True: GATHERED}),
+        ((128, 128), 4, 3, 1, {False: DIRECT, True: HALF_BESIDE}),
+        ((512, 512), 4, 3, 1, {False: Ways("direct", "direct", "gathered"), True: BESIDE}),
+        ((64, 64), 8, 3, 1, {False: DIRECT, True: HALF_BESIDE}),
         ((256, 512), 8, 3, 2, {False: MIXED, True: Ways("gathered", "direct", "gathered")}),
         ((512, 2048), 7, 1, 1, {False: DIRECT, True: GATHERED}),
         ((64, 64), 32, 3, 1, {False: DIRECT, True: DIRECT}),
@@ -86,7 +92,7 @@ def test_ways_follow_the_shapes_and_the_processor(
     expected: dict[bool, Ways],
     tiles: bool,
 ) -> None:
-    images = torch.empty(1, channels[0], size, size)
+    images = torch.empty(8, channels[0], size, size)
     filters = torch.empty(channels[1], channels[0], kernel, kernel)
     pad = kernel // 2
     shapes = shapes_of(images, filters, (stride, stride), (pad, pad))
@@ -151,3 +157,13 @@ def test_too_small_a_map_is_told_by_torch() -> None:
     )
     with pytest.raises(RuntimeError, match="Kernel size can't be greater than actual input size"):
         convolve(images, filters, None, (1, 1), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "many"), [(128, 8, 16), (128, 4, 32), (96, 4, 32), (7, 4, 7), (37, 8, 1)]
+)
+def test_as_many_stand_side_by_side_as_divide_the_batch(count: int, size: int, many: int) -> None:
+    images, filters = torch.empty(count, 1, size, size), torch.empty(1, 1, 3, 3)
+    assert shapes_of(images, filters, (1, 1), (1, 1)).beside == many
+    assert shapes_of(images, filters, (2, 2), (1, 1)).beside == 1
+    assert shapes_of(images, filters, (1, 1), (0, 0)).beside == 1
