@@ -19,11 +19,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from striate.data import DataSet, open_data
-from striate.data.parts import Part
 from striate.graph import find_source
 from striate.modules import build
 from striate.source import Source
@@ -36,17 +34,6 @@ from striate.training.loop import train_network
 from striate.training.watching import Watcher
 
 TARGET = 0.94
-
-
-def all_to_learn(data: DataSet) -> DataSet:
-    """The same with the validation pictures among those to learn."""
-    train, val = data.train, data.val
-    whole = Part(
-        np.concatenate([train.images, val.images]),
-        np.concatenate([train.labels, val.labels]),
-        train.files + val.files,
-    )
-    return replace(data, train=whole, val=Part(val.images[:0], val.labels[:0], ()))
 
 
 def run(text: Source, data: DataSet, wishes: Wishes) -> tuple[float, float]:
@@ -84,7 +71,7 @@ def main() -> None:
     keep_large_blocks()
     first, middle, last = a.widths.split(",")
     source = find_source(f"speedrun(first={first}, middle={middle}, last={last})")
-    data = all_to_learn(open_data(a.data, preprocess_for((3, 32, 32)), root=a.root))
+    data = open_data(a.data, preprocess_for((3, 32, 32)), root=a.root, val_fraction=0)
     text = Written(source).fitted((3, 32, 32), len(data.classes)).text
     wishes = Wishes(recipe="speedrun", epochs=a.epochs, batch=a.batch)
     run(text, data, wishes)

@@ -6,8 +6,9 @@
 DATA holds MNIST as torchvision lays it out; the CIFAR-10 pictures are a folder of class folders
 with `train` and `test`. Settings are the program's defaults, which were chosen on the validation
 part; each training's test pictures are used once, after it. Seconds are those of training steps.
-With `--speedrun` the recipe of that name has the times and targets of a record; `--only` takes
-those of so many seconds.
+With `--speedrun` the recipe of that name has the times and targets of a record, and, as in a
+record, all training pictures are learned from, none held out; `--only` takes those of so many
+seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import json
 import platform
 import statistics
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -38,6 +40,7 @@ class Task:
     seconds: float
     target: float
     recipe: str = "default"
+    settings: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,12 @@ def measure(task: Task, seed: int, root: Path) -> Measured:
         outcome = fit(
             task.network,
             task.data,
-            Wishes(task.recipe, seconds=task.seconds, seed=seed),
+            Wishes(
+                task.recipe,
+                seconds=task.seconds,
+                seed=seed,
+                settings=task.settings,
+            ),
             output=Path(folder) / "run",
             root=root,
             display=Display(io.StringIO()),
@@ -72,7 +80,7 @@ def report(task: Task, measured: list[Measured]) -> dict[str, object]:
     accuracies = [m.accuracy for m in measured]
     reached = sum(a >= task.target for a in accuracies)
     print(
-        f"{Path(task.data).name:16} {task.network:12} {task.seconds:5g} s  "
+        f"{Path(task.data).name:16} {task.network:28} {task.seconds:5g} s  "
         f"target {task.target:.1%}  reached by {reached} of {len(measured)}  "
         f"mean {statistics.mean(accuracies):.2%}  min {min(accuracies):.2%}  "
         f"median {statistics.median(accuracies):.2%}  "
@@ -107,11 +115,15 @@ def main() -> None:
         Task("quick", str(cifar), 60, 0.82),
     ]
     if arguments.speedrun:
+        whole = {"hold_out": 0}
+        longer = {**whole, "shift": 0.0625}
+        longest = {**longer, "cutout": 0.25, "weight_decay": 0.005}
+        two, five = "sprint(middle=96, last=192)", "sprint(middle=128, last=256)"
         tasks = [
-            Task("quick_grey", "mnist", 1.5, 0.990, "speedrun"),
-            Task("quick", str(cifar), 60, 0.86, "speedrun"),
-            Task("quick", str(cifar), 120, 0.88, "speedrun"),
-            Task("speedrun", str(cifar), 300, 0.905, "speedrun"),
+            Task("quick_grey", "mnist", 1.5, 0.990, "speedrun", whole),
+            Task("sprint", str(cifar), 60, 0.86, "speedrun", whole),
+            Task(two, str(cifar), 120, 0.88, "speedrun", longer),
+            Task(five, str(cifar), 300, 0.905, "speedrun", longest),
         ]
     if arguments.only:
         tasks = [task for task in tasks if task.seconds == arguments.only]

@@ -12,7 +12,15 @@ from striate.data.decoding import Progress
 from striate.data.finding import Found, find
 from striate.data.parts import Part, judge_unreadable, open_parts
 from striate.data.pictures import Preprocess
-from striate.data.split import SPLITS, Fold, Labelled, SplitAssignment, assign, read_split
+from striate.data.split import (
+    SPLITS,
+    VAL_FRACTION,
+    Fold,
+    Labelled,
+    SplitAssignment,
+    assign,
+    read_split,
+)
 from striate.data.walking import counted
 from striate.errors import UserError
 
@@ -55,6 +63,7 @@ def open_data(
     download: bool = False,
     seed: int = 0,
     fold: Fold | None = None,
+    val_fraction: float = VAL_FRACTION,
     allow_unreadable: bool = False,
     split_file: Path | None = None,
     splits: Sequence[str] = SPLITS,
@@ -64,15 +73,16 @@ def open_data(
 
     Without `preprocess` the pictures keep the size they share. Built-in sets are looked for in
     `root` (./data), and fetched there if `download` says so. Missing splits are drawn from `seed`,
-    with the test part of a `fold`, or taken from `split_file`. Only `splits` are decoded; the
-    others come empty. `progress(done, total)` is told of decoded pictures. Raises UserError.
+    with the test part of a `fold` and `val_fraction` of the rest to validate, or taken from
+    `split_file`. Only `splits` are decoded; the others come empty. `progress(done, total)` is told
+    of decoded pictures. Raises UserError.
     """
     found = find(spec, DEFAULT_ROOT if root is None else Path(root), download=download)
     preprocess = preprocess or found.native_preprocess()
     if split_file is None:
         given = {split: pool.pictures for split, pool in found.pools.items()}
         _require_folds(spec, given, fold)
-        assignment = assign(given, seed=seed, fold=fold)
+        assignment = assign(given, seed=seed, fold=fold, val_fraction=val_fraction)
         notices = _drawn_without(found, given, splits)
     else:
         recorded = read_split(split_file, found.classes)

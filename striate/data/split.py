@@ -49,21 +49,24 @@ class SplitAssignment:
 
 
 def assign(
-    given: Mapping[str, Sequence[Labelled]], *, seed: int, fold: Fold | None = None
+    given: Mapping[str, Sequence[Labelled]],
+    *,
+    seed: int,
+    fold: Fold | None = None,
+    val_fraction: float = VAL_FRACTION,
 ) -> SplitAssignment:
     """Complete the splits that the data have ("train" at least) by holding out what lacks.
 
-    Without "test", 20 % of each class of train is held out for it; without "val", 10 % of what is
-    left (at most 5 000 pictures in all when the test split was given), both rounded down. A class
-    of three or more gives at least one picture to each; smaller ones stay whole in train. The draw
-    depends on the seed and the names alone: pictures are ranked by a hash of both, so that an
-    added picture moves few others. With a `fold` every `of`-th of these ranks is the test, from its
-    number on: over all folds each picture is tested once.
+    Without "test", 20 % of each class of train is held out for it; without "val", `val_fraction` of
+    what is left (at most 5 000 pictures in all when the test split was given), both rounded down. A
+    class of three or more gives at least one picture to each, but for a fraction of 0; smaller ones
+    stay whole in train. The draw depends on the seed and the names alone: pictures are ranked by a
+    hash of both, so that an added picture moves few others. With a `fold` every `of`-th of these
+    ranks is the test, from its number on: over all folds each picture is tested once.
     """
     draw_test, draw_val = "test" not in given, "val" not in given
-    val_fraction = VAL_FRACTION
     if not draw_test:
-        val_fraction = min(VAL_FRACTION, LARGEST_VAL / max(1, len(given["train"])))
+        val_fraction = min(val_fraction, LARGEST_VAL / max(1, len(given["train"])))
     drawn: dict[str, str] = {}
     for names in _by_class(given["train"]).values():
         ranked = sorted((_rank(seed, name), name) for name in names)
@@ -74,7 +77,9 @@ def assign(
             held = ranked[fold.number :: fold.of]
             rest = [each for number, each in enumerate(ranked) if number % fold.of != fold.number]
         few = small or len(rest) < 2
-        vals = 0 if few or not draw_val else max(1, int(len(rest) * val_fraction))
+        vals = (
+            0 if few or not draw_val or not val_fraction else max(1, int(len(rest) * val_fraction))
+        )
         drawn |= {name: "test" for _, name in held}
         drawn |= {name: "val" for _, name in rest[:vals]}
     parts = {split: list(given.get(split, ())) for split in ("val", "test")} | {"train": []}

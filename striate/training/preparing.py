@@ -12,6 +12,7 @@ from torch import Tensor
 
 from striate.data import DataSet, open_data
 from striate.data.pictures import Pixels
+from striate.errors import UserError
 from striate.graph import Graph, find_source, load_graph
 from striate.layers import Shape
 from striate.modules import Network, build
@@ -67,9 +68,9 @@ def prepare(
     """Bring a network, pictures and settings together. Arguments and errors as of `fit`."""
     keep_large_blocks()
     machine = choose_machine(wishes.device, wishes.precision)
-    choose(
+    wished = choose(  # a bad wish is told before data are read
         images=1, shape=(1, 1, 1), normalised=True, wishes=wishes
-    )  # a bad wish is told before data are read
+    ).settings
     given: Written | Followed = (
         Followed(network) if isinstance(network, Subject) else Written(find_source(network))
     )
@@ -81,6 +82,7 @@ def prepare(
         download=download,
         seed=wishes.seed if wishes.split is None else wishes.split,
         fold=wishes.fold,
+        val_fraction=wished.hold_out,
         allow_unreadable=allow_unreadable,
         progress=display.reading,
     )
@@ -88,6 +90,7 @@ def prepare(
     graph = load_graph(fitted.text)
     normalised = any(node.kind in ("bn", "gn") for node in graph)
     chosen = choose(len(pictures.train), shape, normalised, wishes)
+    require_looks(chosen.settings, len(pictures.val))
     if weights or fitted.weights:
         chosen = keeping_weights(chosen)
     require_sizes(graph, chosen.settings)
@@ -109,6 +112,17 @@ def prepare(
         machine,
         tuple(filter(None, told)),
     )
+
+
+def require_looks(settings: Settings, validation: int) -> None:
+    """Raise UserError for settings that wait for a validation loss that there is not."""
+    if validation:
+        return
+    none = "goes by the validation loss, and there are no validation pictures. Hold some out, as "
+    if settings.schedule == "plateau":
+        raise UserError(f"schedule=plateau {none}with hold_out=0.1, or choose another schedule")
+    if settings.stop_after:
+        raise UserError(f"stop_after={settings.stop_after} {none}with hold_out=0.1, or say 0")
 
 
 def in_parts_that_fit(chosen: Chosen, graph: Graph, images: int, machine: Machine) -> Chosen:

@@ -153,6 +153,10 @@ class Settings:
     stop_after: int = 0
     """Looks at the validation pictures without a lower loss after which the training ends; 0:
     none."""
+    hold_out: float = 0.1
+    """The share of each class's training pictures that is held out to be looked at, where the data
+    have no validation pictures; at most 5000 where they have test pictures. 0: none, every picture
+    trains, and the last weights are kept."""
     seed: int = 0
     """Where chance begins: the split, the first weights, the order, the augmentation."""
     device: str = "auto"
@@ -217,6 +221,7 @@ _NUMBERS = {
     "lighting": Numbers(0, 10),
     "mixup": Numbers(0, 100),
     "cutmix": Numbers(0, 100),
+    "hold_out": _SHARE,
     "stop_after": Numbers(0, 1000, whole=True),
     "weight_decay": Numbers(0, 1),
     "body_rate": Numbers(0, 1),

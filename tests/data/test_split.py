@@ -56,6 +56,14 @@ class TestAssign:
         drawn = assign({"train": pictures(100), "test": []}, seed=0)
         assert by_class(drawn.val) == {0: 10}
 
+    def test_another_share_is_held_out_to_validate_or_none(self) -> None:
+        whole = assign({"train": pictures(100)}, seed=0)
+        more = assign({"train": pictures(100)}, seed=0, val_fraction=0.25)
+        none = assign({"train": pictures(100)}, seed=0, val_fraction=0)
+        assert (len(more.train), len(more.val), len(more.test)) == (60, 20, 20)
+        assert (len(none.train), len(none.val), len(none.test)) == (80, 0, 20)
+        assert none.test == more.test == whole.test and set(whole.val) < set(more.val)
+
     @settings(max_examples=50, deadline=None)
     @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(), st.randoms())
     def test_a_partition_whatever_the_order(

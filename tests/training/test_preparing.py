@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,3 +98,51 @@ def test_a_run_keeps_the_mean_picture_and_goes_on_with_it(tmp_path: Path) -> Non
     place.unlink()
     with pytest.raises(UserError, match="this file of the run is missing"):
         open_run(run.folder)
+
+
+def test_with_nothing_held_out_every_picture_trains_and_the_last_weights_stay(
+    tmp_path: Path,
+) -> None:
+    counts = []
+    for name, settings in (("usual", {}), ("run", {"hold_out": 0})):
+        folder = tmp_path / name
+        striate.train("quick_grey", "digits", epochs=1, settings=settings, output=folder)
+        rows = (folder / "split.csv").read_text().splitlines()[1:]
+        counts.append(Counter(row.partition(",")[0] for row in rows))
+    usual, found = counts
+    assert usual["val"] > 0 and found["val"] == 0
+    assert found["train"] == usual["train"] + usual["val"] and found["test"] == usual["test"]
+    with (folder / "metrics.csv").open() as stream:
+        steps = [int(row["step"]) for row in csv.DictReader(stream)]
+    assert len(steps) > 1
+    assert json.loads((folder / "run.json").read_text())["results"]["best_step"] == steps[-1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"schedule": "plateau"},
+            "schedule=plateau goes by the validation loss, and there are no validation pictures. "
+            "Hold some out, as with hold_out=0.1, or choose another schedule",
+        ),
+        (
+            {"stop_after": 3},
+            "stop_after=3 goes by the validation loss, and there are no validation pictures. "
+            "Hold some out, as with hold_out=0.1, or say 0",
+        ),
+    ],
+)
+def test_what_goes_by_the_validation_loss_wants_pictures_for_it(
+    settings: dict[str, str | int], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as error:
+        striate.train(
+            "quick_grey",
+            "digits",
+            epochs=1,
+            settings=settings | {"hold_out": 0},
+            output=tmp_path / "run",
+        )
+    assert str(error.value) == message
+    assert not (tmp_path / "run").exists()

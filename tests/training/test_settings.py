@@ -68,6 +68,7 @@ BAD = [
     ("mixup", -1.0, "a number from 0 to 100"),
     ("cutmix", 101, "a number from 0 to 100"),
     ("stop_after", -1, "a whole number from 0 to 1000"),
+    ("hold_out", 1, "a number from 0 to below 1"),
     ("balance", 1, "true or false"),
     ("zero_gamma", "yes", "true or false"),
     ("trivial", 1, "true or false"),

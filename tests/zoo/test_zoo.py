@@ -44,7 +44,7 @@ def test_all_that_the_readme_promises_are_there() -> None:
         ),
         *("quick", "quick_grey"),
         *resnets,
-        *("se_resnet50", "segnet", "shufflenet", "speedrun", "unet"),
+        *("se_resnet50", "segnet", "shufflenet", "speedrun", "sprint", "unet"),
         *("vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
         "zfnet",
     ]
