@@ -18,9 +18,9 @@ and the ratio to the plain loop.
     striate-sgd            the same with the optimizer of the others: --recipe sgd
 
 Those that are not installed are left out, and named. With `--blocks` each peer is there a second
-time with freed memory kept as Striate keeps it. The share of the peak is of the rate that two large
-bfloat16 matrices are multiplied at, measured in the same run, at three times the forward pass's
-multiplications for a step.
+time with freed memory kept as Striate keeps it. The share of the peak is of the rate that a
+large product or convolution in bfloat16 goes at, measured in the same run, at three times the
+forward pass's multiplications for a step.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
+from torch.nn import functional
 from training_peers import CONTENDERS, Task
 
 import striate
@@ -59,14 +60,24 @@ class Contender:
 
 
 def peak() -> float:
-    """Multiplications and additions a second of two large bfloat16 matrices."""
+    """Multiplications and additions a second: the faster of a product of two large bfloat16
+    matrices and a convolution (where processors multiply tiles, it is the convolution)."""
     one = torch.randn(2048, 2048).bfloat16()
-    one @ one
-    began, count = time.perf_counter(), 0
-    while time.perf_counter() - began < 1:
-        one @ one
-        count += 1
-    return count * 2 * 2048**3 / (time.perf_counter() - began)
+    images = torch.randn(64, 128, 16, 16).bfloat16().contiguous(memory_format=torch.channels_last)
+    filters = torch.randn(128, 128, 3, 3).bfloat16().contiguous(memory_format=torch.channels_last)
+    products: list[tuple[float, Callable[[], object]]] = [
+        (2048**3, lambda: one @ one),
+        (64 * 128 * 128 * 9 * 16**2, lambda: functional.conv2d(images, filters, padding=1)),
+    ]
+    rates = []
+    for macs, call in products:
+        call()
+        began, count = time.perf_counter(), 0
+        while time.perf_counter() - began < 1:
+            call()
+            count += 1
+        rates.append(count * 2 * macs / (time.perf_counter() - began))
+    return max(rates)
 
 
 def contend(
