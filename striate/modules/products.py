@@ -118,7 +118,8 @@ class Convolution(nn.Conv2d):
     """A convolution that takes the faster way for the shapes that it gets."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.dilation != (1, 1) or self.groups != 1 or not isinstance(self.padding, tuple):
+        plain = self.dilation == (1, 1) and self.groups == 1 and self.padding_mode == "zeros"
+        if not plain or not isinstance(self.padding, tuple):
             return super()._conv_forward(input, weight, bias)
         (down, right), (above, before) = self.stride, self.padding
         return convolve(input, weight, bias, (down, right), (above, before))

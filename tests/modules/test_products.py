@@ -131,9 +131,10 @@ def test_a_layer_in_bfloat16_is_as_near_as_torchs(size: int, stride: int, bias: 
         nn.Conv2d(64, 64, 3, padding=1, groups=2),
         nn.Conv2d(64, 64, 3, padding=2, dilation=2),
         nn.Conv2d(64, 64, 3, padding="same"),
+        nn.Conv2d(64, 64, 3, padding=1, padding_mode="circular"),
         nn.Conv2d(64, 64, 3, padding=1),
     ],
-    ids=["groups", "dilation", "same", "float32"],
+    ids=["groups", "dilation", "same", "circular", "float32"],
 )
 def test_what_it_does_not_take_is_torchs_to_the_bit(layer: nn.Conv2d) -> None:
     images = torch.randn(4, 64, 2, 2)
