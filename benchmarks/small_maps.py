@@ -5,7 +5,7 @@
 For the layers of ResNets on small pictures and of the last stages on large ones, in bfloat16: the
 output, the gradient of the images and that of the filters; `direct` is torch's convolution. The
 ways take turns; medians. A star stands at the one that striate/modules/products.py takes.
-`ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 … --no-tiles` shows a processor with AMX as one without.
+`ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16` in the environment shows a processor with AMX as one without.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ import torch
 from time_to_accuracy import processor
 from torch import Tensor
 
-from striate.modules.products import Products, Shapes, Way, Ways, choose, shapes_of
+from striate.modules.products import (
+    Products,
+    Shapes,
+    Way,
+    Ways,
+    choose,
+    multiplies_tiles,
+    shapes_of,
+)
 from striate.training.device import keep_large_blocks
 
 LAYERS = (
@@ -107,10 +115,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--no-tiles", action="store_true", help="stars for processors without AMX")
     arguments = parser.parse_args()
     keep_large_blocks()
-    tiles = torch.cpu._is_amx_tile_supported() and not arguments.no_tiles
+    tiles = multiplies_tiles()
     print(
         f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
         f"batch {arguments.batch}, {'with' if tiles else 'without'} AMX"

@@ -14,6 +14,7 @@ gives the same weights to the bit whenever it is run.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -87,6 +88,12 @@ class Ways:
 DIRECT = Ways("direct", "direct", "direct")
 
 
+def multiplies_tiles() -> bool:
+    """Whether the processor does (AMX), and oneDNN is not held to less by its own variable."""
+    held = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    return torch.cpu._is_amx_tile_supported() and (held in ("ALL", "DEFAULT") or "AMX" in held)
+
+
 def choose(shapes: Shapes, *, tiles: bool) -> Ways:
     """The faster ways on a processor that multiplies tiles (AMX), or on one that does not."""
     incoming, outgoing = shapes.channels
@@ -136,7 +143,7 @@ def convolve(
         and images.shape[1] == filters.shape[1]
     ):
         shapes = shapes_of(images, filters, stride, padding)
-        ways = choose(shapes, tiles=torch.cpu._is_amx_tile_supported())
+        ways = choose(shapes, tiles=multiplies_tiles())
         if ways != DIRECT and min(shapes.out) > 0:
             output = Products.apply(images, filters, shapes, ways)
             return output if bias is None else output + bias[:, None, None]

@@ -16,6 +16,7 @@ from striate.modules.products import (
     Ways,
     choose,
     convolve,
+    multiplies_tiles,
     shapes_of,
 )
 
@@ -168,3 +169,17 @@ def test_as_many_stand_side_by_side_as_divide_the_batch(count: int, size: int, m
     assert shapes_of(images, filters, (1, 1), (1, 1)).beside == many
     assert shapes_of(images, filters, (2, 2), (1, 1)).beside == 1
     assert shapes_of(images, filters, (1, 1), (0, 0)).beside == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "tiles"),
+    [("AVX512_CORE_BF16", False), ("avx2", False), ("AVX512_CORE_AMX", True), ("ALL", True)],
+)
+def test_a_processor_held_to_less_multiplies_no_tiles(
+    held: str, tiles: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", held)
+    assert multiplies_tiles() == tiles
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert not multiplies_tiles()
