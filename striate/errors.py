@@ -30,6 +30,16 @@ class InterruptedRunError(StriateError):
     exit_status = 130
 
 
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "could not create a primitive")
+"""What torch says on a CPU, CUDA, and oneDNN, which makes the code of a convolution in memory."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python's own error, or torch's, which is known by its text and not imported for it."""
+    told = isinstance(error, RuntimeError) and any(each in str(error) for each in _OUT_OF_MEMORY)
+    return told or isinstance(error, MemoryError)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong at one place of a text."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from striate.errors import NotationError, StriateError
+from striate.errors import NotationError, StriateError, is_out_of_memory
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -70,20 +70,12 @@ def _plain(error: BaseException) -> tuple[str, int]:
             return error.format_message(), MISTAKE
         case click.Abort() | KeyboardInterrupt():
             return "interrupted", INTERRUPTED
-        case _ if _is_out_of_memory(error):
+        case _ if is_out_of_memory(error):
             return "out of memory: take a smaller --batch, --input or network", FAILED
         case OSError() if error.errno is not None:
             return _system(error)
     kind = type(error).__name__
     return f"{kind}: {error}\nThis is a bug. STRIATE_DEBUG=1 shows where it happened.", FAILED
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Python's own error, or torch's, which is known by its text and not imported for it."""
-    told = isinstance(error, RuntimeError) and (
-        "can't allocate memory" in str(error) or "out of memory" in str(error)
-    )
-    return told or isinstance(error, MemoryError)
 
 
 def _system(error: OSError) -> tuple[str, int]:

@@ -83,6 +83,14 @@ def keep_large_blocks() -> None:
     _ask_for_large_pages()
 
 
+def give_back(device: torch.device) -> None:
+    """Give freed memory back, also what is kept for the next step: on a GPU, or all of glibc's."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def _ask_for_large_pages() -> None:
     """Have the kernel map the next part of the heap in pages of 2 MB, where it does that at all.
 

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from striate.errors import UserError
+from striate.errors import is_out_of_memory
 from striate.training.augment import Batch
 from striate.training.clock import Tally
 from striate.training.device import Machine
 from striate.training.lesson import Lesson
-from striate.training.memory import halved, in_parts, is_out_of_memory, too_large
+from striate.training.memory import halved, in_parts
 from striate.training.state import Moving
-from striate.training.team import Team, share_of
+from striate.training.team import Short, Team, share_of
 from striate.training.watching import Watcher
 
 
@@ -62,7 +63,7 @@ class Learner:
         """The next batch at `share` of the peak rates.
 
         Raises Diverged before the weights change, KeyboardInterrupt after a step in which a process
-        of the team was asked to end, and UserError where there is too little memory for it.
+        of the team was asked to end, and UserError where there is too little memory for a picture.
         """
         moving, team = self.moving, self.team
         parts = self._gradients(moving.batches.next())
@@ -82,21 +83,26 @@ class Learner:
         return loss
 
     def _gradients(self, batch: Batch) -> list[_Part]:
-        """Those of a batch, in more parts from now on where it takes too much memory."""
-        moving, size = self.moving, self.moving.batches.size
+        """Those of a batch, in more parts from now on where it takes a process too much memory."""
+        moving, team = self.moving, self.team
         while True:
             try:
-                return [self._learn(part) for part in batch.parts(moving.pieces)]
+                learned = [self._learn(part) for part in batch.parts(moving.pieces)]
+                team.ask()
+                return learned
             except (RuntimeError, MemoryError) as error:
-                if self.team.is_lost(error):
-                    raise self.team.gone(error) from None
-                if not is_out_of_memory(error):
-                    raise
-                if self.team.size > 1:
-                    raise UserError(too_large(self.team, moving.pieces)) from None
+                if team.is_lost(error):
+                    raise team.gone(error) from None
+                if not isinstance(error, Short):
+                    if not is_out_of_memory(error):
+                        raise
+                    with suppress(Short):
+                        team.ask(short=True)
             moving.optimizer.forget()
-            moving.pieces = halved(moving.pieces, size, moving.network.graph, self.machine)
-            self.watcher.notice(in_parts(moving.pieces, size, moving.clock.steps + 1))
+            team.spread(moving.network.buffers())
+            size, graph = moving.batches.size, moving.network.graph
+            moving.pieces = halved(moving.pieces, size, team, graph, self.machine)
+            self.watcher.notice(in_parts(moving.pieces, size, team, moving.clock.steps + 1))
 
     def _learn(self, part: Batch) -> _Part:
         """Add the gradients of a part, which counts as much as its share of the batch."""

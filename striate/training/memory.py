@@ -11,27 +11,19 @@ from striate.errors import UserError
 from striate.graph import Graph
 from striate.ledgers import largest_batch, memory
 from striate.sizing.memory import StepSettings
-from striate.training.device import Machine
+from striate.training.device import Machine, give_back
 from striate.training.team import Team
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Python's own error or torch's, which on a CPU is known by its text alone."""
-    told = "can't allocate memory" in str(error) or "out of memory" in str(error)
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or told
-
-
-def halved(pieces: int, batch: int, graph: Graph, machine: Machine) -> int:
-    """Twice as many parts of a batch. Raises UserError where none can be smaller."""
-    if machine.device.type == "cuda":
-        torch.cuda.empty_cache()
-    smallest = batch // (2 * pieces)
-    if smallest < 1:
+def halved(pieces: int, batch: int, team: Team, graph: Graph, machine: Machine) -> int:
+    """Twice as many parts of each process's share. Raises UserError where none can be smaller."""
+    give_back(machine.device)
+    if batch // (2 * pieces * team.size) < 1:
         raise UserError(
             f"{machine.device}: one picture takes more memory than there is. Give smaller ones "
             "with --input, or a smaller network"
         )
-    require_statistics(graph, smallest)
+    require_statistics(graph, batch // (2 * pieces))
     return 2 * pieces
 
 
@@ -49,21 +41,16 @@ def pieces_of(accumulate: int, batch: int, team: Team) -> int:
     return min(-(-accumulate // team.size), least)
 
 
-def too_large(team: Team, pieces: int) -> str:
-    """What to tell when a process's share of a batch takes too much memory."""
-    more = 2 * pieces * team.size
-    return (
-        f"process {team.rank} of {team.size}: its share of a batch takes more memory than there "
-        f"is. Give --set accumulate={more}, and each is learned in twice as many parts, or more "
-        "processes"
-    )
-
-
-def in_parts(pieces: int, batch: int, step: int) -> str:
+def in_parts(pieces: int, batch: int, team: Team, step: int) -> str:
     """What is said and recorded when a batch is cut."""
+    cut = (
+        f"it is learned in {pieces} parts"
+        if team.size == 1
+        else f"each of {team.size} processes learns its share in {pieces} parts"
+    )
     return (
-        f"a batch of {batch} takes more memory than there is: from step {step} on it is learned in "
-        f"{pieces} parts, which give the same gradient but for batch normalisation"
+        f"a batch of {batch} takes more memory than there is: from step {step} on {cut}, which "
+        "give the same gradient but for batch normalisation"
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,8 +26,15 @@ from torch.nn import functional
 from striate.errors import StriateError
 from striate.modules import Replay
 
+_BACKENDS = "cpu:gloo,cuda:nccl"
+"""What lies on the CPU goes over gloo also where GPUs learn, so that none of them is waited for."""
+
 _WAIT = timedelta(hours=2)
 """How long a process waits for the others: the first one reads all pictures before they do."""
+
+
+class Short(RuntimeError):  # noqa: N818
+    """A process of the team has too little memory for what all of them are at."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +92,19 @@ class Team:
         """The sums of numbers that each process has."""
         if self.size == 1:
             return list(numbers)
-        total = torch.tensor(numbers, dtype=torch.float64, device=_device())
+        total = torch.tensor(numbers, dtype=torch.float64)
         with self._together():
             torch.distributed.all_reduce(total)
         return [float(each) for each in total.tolist()]
+
+    def ask(self, *, short: bool = False) -> None:
+        """Ask whether all have memory for what comes next, or tell that this one is `short` of it.
+
+        Raises Short in all processes where one is. Before every other exchange of a step they ask
+        each other, so that one which cannot go on has something to answer to.
+        """
+        if self.size > 1 and any(self.sum([float(short)])):
+            raise Short
 
     def add_up(self, gradients: Sequence[Tensor]) -> None:
         """Each tensor becomes its sum over all processes, in float32 on the way."""
@@ -106,23 +122,29 @@ class Team:
         """One array of those in which each process has filled in its own rows and left 0 else."""
         if self.size == 1:
             return rows
-        total = torch.from_numpy(rows).to(_device())
+        total = torch.from_numpy(rows)
         with self._together():
             torch.distributed.all_reduce(total)
-        return total.cpu().numpy()
+        return total.numpy()
 
     def begin_alike(self, network: nn.Module) -> None:
         """Give every process the leader's weights, and batch normalisation all pictures."""
         if self.size == 1:
             return
-        with self._together(), torch.no_grad():
-            for tensor in (*network.parameters(), *network.buffers()):
-                torch.distributed.broadcast(tensor, 0)
+        self.spread((*network.parameters(), *network.buffers()))
         if isinstance(network, Replay):
             network.batch_norm = partial(_batch_norm, self)
         for module in network.modules():
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
                 vars(module)["forward"] = partial(_normalised, module, self)
+
+    def spread(self, tensors: Iterable[Tensor]) -> None:
+        """Make tensors what they are in the leader."""
+        if self.size == 1:
+            return
+        with self._together(), torch.no_grad():
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor, 0)
 
     @contextmanager
     def _together(self) -> Iterator[None]:
@@ -156,7 +178,7 @@ def join() -> Team:
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
-    torch.distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_WAIT)
+    torch.distributed.init_process_group(_BACKENDS if on_gpu else "gloo", timeout=_WAIT)
     return Team(torch.distributed.get_rank(), torch.distributed.get_world_size())
 
 
@@ -167,25 +189,23 @@ def share_of(count: int, rank: int, size: int) -> slice:
     return slice(start, start + least + (rank < more))
 
 
-def _device() -> torch.device:
-    nccl = torch.distributed.get_backend() == "nccl"
-    return torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")
-
-
 class _Summed(torch.autograd.Function):
-    """A tensor's sum over all processes, and so its gradient's."""
+    """A tensor's sum over all processes of a team, and so its gradient's."""
 
     @staticmethod
-    def forward(context: Any, input: Tensor) -> Tensor:
+    def forward(context: Any, input: Tensor, team: Team) -> Tensor:
+        context.team = team
+        team.ask()
         total = input.clone()
         torch.distributed.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        context.team.ask()
         total = gradient.contiguous().clone()
         torch.distributed.all_reduce(total)
-        return total
+        return total, None
 
 
 def _normalised(module: nn.BatchNorm1d | nn.BatchNorm2d, team: Team, input: Tensor) -> Tensor:
@@ -229,7 +249,7 @@ def _batch_norm(
     squares = (wide - mean[:, None]).square().sum((0, 2))
     own = torch.cat([mean, squares, mean.new_tensor([float(count)])])
     rows = functional.pad(own[None], (0, 0, team.rank, team.size - team.rank - 1))
-    rows = _Summed.apply(rows)
+    rows = _Summed.apply(rows, team)
     counts = rows[:, -1:].detach()
     total = counts.sum()
     means, distances = rows[:, :channels], rows[:, channels:-1]

@@ -67,6 +67,11 @@ def no_space(path: str) -> OSError:
             "striate: out of memory: take a smaller --batch, --input or network",
             1,
         ),
+        (
+            RuntimeError("could not create a primitive"),
+            "striate: out of memory: take a smaller --batch, --input or network",
+            1,
+        ),
         (KeyboardInterrupt(), "striate: interrupted", 130),
         (
             ZeroDivisionError("division by zero"),

@@ -121,6 +121,33 @@ print(fresh, faults())
     assert kept < fresh / 4
 
 
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc" or not Path("/proc/self/statm").exists(),
+    reason="there is no glibc, or no /proc",
+)
+def test_what_is_kept_is_given_back() -> None:
+    """200 MiB below a block that is still in use, so that the heap does not shrink by itself."""
+    script = """
+import numpy as np
+import torch
+from pathlib import Path
+from striate.training.device import give_back, keep_large_blocks
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+keep_large_blocks()
+blocks = [np.ones(25 << 17) for _ in range(8)]
+blocks[:7] = []
+kept = resident()
+give_back(torch.device("cpu"))
+print(kept - resident())
+"""
+    environment = {**os.environ, "STRIATE_KEEP_MEMORY": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=True
+    )
+    assert int(done.stdout) >= 150
+
+
 THP = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 

@@ -79,6 +79,65 @@ torch.testing.assert_close(replay.get_buffer("0.running_var"), norm.running_var)
 team.leave()
 """
 
+SHORT = """
+import sys
+from dataclasses import replace
+
+import torch
+
+from striate.data import open_data
+from striate.modules import build
+from striate.source import Source
+from striate.training.device import Machine
+from striate.training.loop import train_network
+from striate.training.run import Normalise
+from striate.training.settings import Settings
+from striate.training.team import join
+from striate.training.watching import Watcher
+
+team, where = join(), sys.argv[1]
+digits = open_data("digits", None)
+TEXT = "input 1x8x8 -> conv3-8 nobias -> bn -> relu -> conv3-8 nobias -> bn -> relu -> gap -> fc-10"
+SETTINGS = Settings(epochs=0.25, batch=64, optimizer="sgd", lr=0.02)
+
+
+def learn(settings, refuse=None):
+    network, said = build(Source(TEXT), seed=0), []
+    if refuse is not None and team.rank == 1:
+        layer = network.get_submodule("conv2")
+        if where == "forward":
+            layer.register_forward_pre_hook(lambda layer, given: refuse(layer, given))
+        else:
+            layer.register_full_backward_hook(lambda layer, to, given: refuse(layer, given))
+    watcher = Watcher(notice=said.append)
+    machine = Machine(torch.device("cpu"), torch.float32)
+    trained = train_network(
+        network, digits, Normalise((78.0,), (96.0,)), settings, machine, watcher, team=team
+    )
+    return trained, said
+
+
+def refuse(layer, given):
+    if layer.training and len(given[0]) > 9:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+
+found, said = learn(SETTINGS, refuse)
+assert found.pieces == 4, found.pieces
+assert said == [
+    f"a batch of 64 takes more memory than there is: from step 1 on each of 2 processes learns its "
+    f"share in {parts} parts, which give the same gradient but for batch normalisation"
+    for parts in (2, 4)
+]
+expected, _ = learn(replace(SETTINGS, accumulate=8))
+for name, weight in expected.weights.items():
+    if "running" not in name and "num_batches" not in name:
+        torch.testing.assert_close(found.weights[name], weight, rtol=1e-2, atol=1e-3, msg=name)
+    total = sum(team.sum([float(found.weights[name].double().sum())]))
+    assert total == 2 * float(found.weights[name].double().sum()), name
+team.leave()
+"""
+
 
 def torchrun(*arguments: str, count: int = 2) -> list[str]:
     program = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count)]
@@ -128,6 +187,14 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     assert tested[0]["accuracy"] == tested[1]["accuracy"]
     assert tested[0]["log_loss"] == pytest.approx(tested[1]["log_loss"], abs=1e-6)
     assert json.loads((two / "run.json").read_text())["environment"]["processes"] == 2
+
+
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_one_without_memory_makes_all_learn_in_parts(tmp_path: Path, where: str) -> None:
+    script = tmp_path / "short.py"
+    script.write_text(SHORT)
+    done = run(torchrun(str(script), where))
+    assert done.returncode == 0, done.stderr
 
 
 def begun(folder: Path) -> subprocess.Popen[str]:
