@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -42,3 +43,20 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
     assert told.stdout.startswith("failed")
     assert path.read_bytes() == b"good"
     assert [p.name for p in tmp_path.iterdir()] == ["weights"]
+
+
+def test_bytes_of_names_that_are_no_text_are_written_as_they_were(tmp_path: Path) -> None:
+    write_whole(tmp_path / "x", "caf\udce9")
+    assert (tmp_path / "x").read_bytes() == b"caf\xe9"
+
+
+def test_an_interrupt_while_writing_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(tmp_path / "x", "y")
+    assert list(tmp_path.iterdir()) == []

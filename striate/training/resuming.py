@@ -10,10 +10,11 @@ from striate.data import DataSet, open_data
 from striate.errors import UserError
 from striate.training.device import choose_machine, keep_large_blocks
 from striate.training.events import writer_of
+from striate.training.folder import alone
 from striate.training.loop import Resume
 from striate.training.preparing import first_network
 from striate.training.progress import Display
-from striate.training.run import SPLIT, STATE, WEIGHTS, Record, Run, alone, open_run, open_started
+from striate.training.run import SPLIT, STATE, WEIGHTS, Record, Run, open_run, open_started
 from striate.training.state import read_state
 from striate.training.team import join
 from striate.training.train import Outcome, environment, train_beside, train_into

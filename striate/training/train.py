@@ -24,6 +24,7 @@ from striate.training.clock import Moment, Row
 from striate.training.device import Machine
 from striate.training.distilling import teacher_of
 from striate.training.events import Events, writer_of
+from striate.training.folder import alone, create_folder, taken
 from striate.training.interrupts import interruptible
 from striate.training.loop import Resume, Trained, train_network
 from striate.training.preparing import prepare
@@ -39,12 +40,9 @@ from striate.training.run import (
     WEIGHTS,
     Record,
     Run,
-    alone,
-    create_folder,
     finish,
     network_file,
     open_run,
-    taken,
     write_mean,
     write_record,
     write_weights,

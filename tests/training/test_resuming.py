@@ -20,13 +20,13 @@ from striate.errors import UserError
 from striate.training import train
 from striate.training.choosing import Wishes
 from striate.training.clock import Clock
+from striate.training.folder import alone
 from striate.training.progress import Display
 from striate.training.resuming import go_on
 from striate.training.run import (
     RECORD,
     STATE,
     WEIGHTS,
-    alone,
     open_run,
     read_weights,
 )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from striate.errors import NotationError, UserError
-from striate.files import write_whole
 from striate.modules import Network
 from striate.training.run import (
     FORMAT,
@@ -22,7 +20,6 @@ from striate.training.run import (
     RECORD,
     WEIGHTS,
     Run,
-    create_folder,
     finish,
     open_run,
     write_record,
@@ -285,118 +282,3 @@ def test_notation_that_is_not_text(run: Run) -> None:
     assert failure(lambda: open_run(run.folder)) == (
         f"{run.folder / NETWORK} is a binary file, not a network's text"
     )
-
-
-def test_folders_are_named_after_data_and_network_and_numbered(tmp_path: Path) -> None:
-    names = [create_folder(None, "photos", "resnet18") for _ in range(3)]
-    assert [str(name) for name in names] == [
-        "runs/photos-resnet18", "runs/photos-resnet18-2", "runs/photos-resnet18-3"
-    ]  # fmt: skip
-    assert all((tmp_path / name).is_dir() for name in names)
-
-
-@pytest.mark.parametrize(
-    ("data", "network", "expected"),
-    [
-        ("/home/me/my photos/", "a b", "my-photos-a-b"),
-        ("..", "x", "run-x"),
-        (".", "x", "run-x"),
-        ("/", "..", "run-run"),
-        ("été 🐈", "x", "été-x"),
-        ("a" * 300, "b" * 300, "a" * 60 + "-" + "b" * 60),
-    ],
-)
-def test_names_of_folders_are_plain(data: str, network: str, expected: str) -> None:
-    assert create_folder(None, data, network) == Path("runs") / expected
-
-
-def test_processes_at_once_get_different_folders(tmp_path: Path) -> None:
-    code = (
-        "from striate.training.run import create_folder\nimport sys\nsys.stdin.read()\n"
-        "for _ in range(20): print(create_folder(None, 'a', 'b'))"
-    )
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-        )
-        for _ in range(2)
-    ]
-    names = [name for process in started for name in process.communicate()[0].split()]
-    assert len(names) == len(set(names)) == 40
-    assert set(names) == {"runs/a-b", *(f"runs/a-b-{i}" for i in range(2, 41))}
-
-
-def test_a_wished_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    wish = tmp_path / "deep" / "er" / "mine"
-    assert create_folder(wish, "a", "b") == wish
-    assert wish.is_dir()
-
-
-@pytest.mark.parametrize("kind", ["run", "file", "empty"])
-def test_a_wished_folder_that_is_taken(run: Run, tmp_path: Path, kind: str) -> None:
-    wish = run.folder if kind == "run" else tmp_path / "mine"
-    if kind == "file":
-        wish.write_text("mine")
-    if kind == "empty":
-        wish.mkdir()
-    assert failure(lambda: create_folder(wish, "a", "b")) == (
-        f"{wish}: a run of this name is there already. Give another one with -o, or leave -o "
-        "out for a numbered one"
-    )
-
-
-def test_a_file_named_runs_is_told(tmp_path: Path) -> None:
-    (tmp_path / "runs").write_text("mine")
-    with pytest.raises(OSError) as caught:
-        create_folder(None, "a", "b")
-    assert caught.value.filename == "runs"
-
-
-def test_a_whole_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "x.txt"
-    write_whole(path, "one é")
-    write_whole(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert [file.name for file in tmp_path.iterdir() if file.suffix] == ["x.txt"]
-
-
-def test_bytes_of_names_that_are_no_text_are_written_as_they_were(tmp_path: Path) -> None:
-    write_whole(tmp_path / "x", "caf\udce9")
-    assert (tmp_path / "x").read_bytes() == b"caf\xe9"
-
-
-def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path) -> None:
-    path = tmp_path / "x.txt"
-    path.write_text("old")
-    code = (
-        "import resource, signal, sys\nfrom pathlib import Path\n"
-        "from striate.files import write_whole\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        f"write_whole(Path({str(path)!r}), b'n' * 5000)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert "OSError: [Errno 27] File too large" in done.stderr
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_folder_that_is_gone_is_an_error_of_the_system(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        write_whole(tmp_path / "gone" / "x", "y")
-
-
-def test_an_interrupt_while_writing_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(tmp_path / "x", "y")
-    assert list(tmp_path.iterdir()) == []
