@@ -1,6 +1,6 @@
 """Trainings that are killed, meet a full disk, or are asked to end: what is left of them.
 
-    python benchmarks/faults.py [--kills N] [--full N] [--signals N] [--json FILE]
+    python benchmarks/faults.py [--kills N] [--full N] [--signals N] [--short N] [--json FILE]
 
 A small network learns the digits and saves its state at every step. Processes are forked from one
 that has imported everything and computes nothing, so that a moment of a second is a moment of the
@@ -13,6 +13,9 @@ training.
   cannot be read, and trainings that end otherwise than with status 2 and a message.
 - `--signals`: SIGTERM or SIGINT at random moments, looks and savings among them. Counted: trainings
   that end without a state; told is the longest time until it was written and the process had ended.
+- `--short`: a process may take a random amount of memory more, most often too little for a batch.
+  Counted: trainings that came to their end in parts, those that ended with a message that says so,
+  and those that ended in any other way.
 """
 
 from __future__ import annotations
@@ -47,11 +50,13 @@ from striate.training.train import fit
 
 NET = "input 1x8x8 -> conv3-16 nobias -> bn -> relu -> pool2 -> dropout0.2 -> fc-10"
 WISHES = Wishes(epochs=8, device="cpu", precision="float32")
+WIDE = "input 1x8x8 -> conv3-256 -> bn -> relu -> conv3-256 -> bn -> relu -> gap -> fc-10"
+"""A network of which a batch of a thousand digits takes about half a gigabyte."""
 LONGEST = 0.6
 """Seconds after which a process is killed at the latest."""
 
 
-def learn(folder: Path, wishes: Wishes = WISHES) -> int:
+def learn(folder: Path, wishes: Wishes = WISHES, net: str = NET) -> int:
     """Begin the training, or go on with it; its exit status, as the program gives it."""
     torch.set_num_threads(1)
     clock.SAVE_EVERY, clock.SAVE_SHARE = 0.0, 0
@@ -60,10 +65,11 @@ def learn(folder: Path, wishes: Wishes = WISHES) -> int:
         if (folder / "run.json").exists():
             outcome = go_on(folder, display=display)
         else:
-            outcome = fit(NET, "digits", wishes, output=folder, display=display)
+            outcome = fit(net, "digits", wishes, output=folder, display=display)
     except BaseException as error:
         message, status = explain(error)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        for kind in (resource.RLIMIT_FSIZE, resource.RLIMIT_AS):
+            resource.setrlimit(kind, (resource.RLIM_INFINITY,) * 2)
         (folder.parent / "message").write_text(message)
         return status
     return INTERRUPTED if outcome.trained.interrupted else DONE
@@ -187,6 +193,31 @@ def asked_to_end(count: int, place: Path, chance: random.Random) -> dict[str, An
     return {**found, "longest seconds": round(longest, 2)}
 
 
+def short_of_memory(count: int, place: Path, chance: random.Random) -> dict[str, Any]:
+    """No more memory than a random amount above what a process has taken already."""
+    found = {"short": count, "whole": 0, "in parts": 0, "told": 0, "otherwise": 0, "unreadable": 0}
+    wishes = Wishes(epochs=2, batch=1024, device="cpu", precision="float32")
+    for number in range(count):
+        folder, more = place / f"short{number}", chance.randrange(30 << 20, 700 << 20)
+
+        def limited(folder: Path = folder, more: int = more) -> int:
+            taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (taken + more, resource.RLIM_INFINITY))
+            return learn(folder, wishes, WIDE)
+
+        status = ended(forked(limited))
+        message = (place / "message").read_text() if (place / "message").exists() else ""
+        if status == DONE:
+            cut = any("memory" in each for each in open_started(folder).record.notices)
+            found["in parts" if cut else "whole"] += 1
+        else:
+            told = status in (1, 2) and "memory" in message and "bug" not in message
+            found["told" if told else "otherwise"] += 1
+        found["unreadable"] += folder.exists() and not readable(folder)
+        (place / "message").unlink(missing_ok=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -194,6 +225,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--full", type=int, default=30)
     parser.add_argument("--signals", type=int, default=30)
+    parser.add_argument("--short", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", metavar="FILE", type=Path)
     chosen = parser.parse_args()
@@ -206,6 +238,7 @@ def main() -> None:
             "killed": killed(chosen.kills, place, chance),
             "full": on_a_full_disk(chosen.full, place, chance),
             "asked": asked_to_end(chosen.signals, place, chance),
+            "short": short_of_memory(chosen.short, place, chance),
         }
     for name, figures in found.items():
         print(f"{name}: " + ", ".join(f"{what} {figure}" for what, figure in figures.items()))
