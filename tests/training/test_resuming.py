@@ -218,9 +218,9 @@ def test_the_whole_of_a_training_from_python(tmp_path: Path) -> None:
 def test_faults_in_a_short_form(tmp_path: Path) -> None:
     """`benchmarks/faults.py` at full count has its figures in docs/reliability.md."""
     path = tmp_path / "found.json"
-    counts = ["--kills", "5", "--full", "2", "--signals", "2", "--json", str(path)]
+    counts = ["--kills", "5", "--full", "2", "--signals", "2", "--short", "1"]
     subprocess.run(
-        [sys.executable, str(FAULTS), *counts],
+        [sys.executable, str(FAULTS), *counts, "--json", str(path)],
         check=True,
         capture_output=True,
         timeout=240,
@@ -233,3 +233,5 @@ def test_faults_in_a_short_form(tmp_path: Path) -> None:
     assert (full["unreadable"], full["untold"], full["litter"]) == (0, 0, 0)
     assert (asked["without a state"], asked["other status"]) == (0, 0)
     assert asked["longest seconds"] < 10
+    short = found["short"]
+    assert (short["whole"] + short["in parts"] + short["told"], short["unreadable"]) == (1, 0)
