@@ -1,14 +1,14 @@
 """Accuracy on the test set after a given time of training, over seeds.
 
     python benchmarks/time_to_accuracy.py --root DATA [--cifar DATA/cifar10-images] [--seeds 5]
-    python benchmarks/time_to_accuracy.py --root DATA --speedrun [--only 60 [--network NET]]
+    python benchmarks/time_to_accuracy.py --root DATA --speedrun [--only 60]
 
 DATA holds MNIST as torchvision lays it out; the CIFAR-10 pictures are a folder of class folders
 with `train` and `test`. Settings are the program's defaults, which were chosen on the validation
 part; each training's test pictures are used once, after it. Seconds are those of training steps.
 With `--speedrun` the recipe of that name has the times and targets of a record, and, as in a
 record, all training pictures are learned from, none held out; `--only` takes those of so many
-seconds, and `--network` another network for them.
+seconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import platform
 import statistics
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -106,7 +106,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--speedrun", action="store_true")
     parser.add_argument("--only", type=float, help="seconds")
-    parser.add_argument("--network")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     cifar = arguments.cifar or arguments.root / "cifar10-images"
@@ -128,8 +127,6 @@ def main() -> None:
         ]
     if arguments.only:
         tasks = [task for task in tasks if task.seconds == arguments.only]
-    if arguments.network:
-        tasks = [replace(task, network=arguments.network) for task in tasks]
     print(f"{processor()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     results = [
         report(task, [measure(task, seed, arguments.root) for seed in range(arguments.seeds)])

@@ -128,12 +128,13 @@ print(fresh, faults())
 def test_what_is_kept_is_given_back() -> None:
     """200 MiB below a block that is still in use, so that the heap does not shrink by itself."""
     script = """
+import resource
 import numpy as np
 import torch
 from pathlib import Path
 from striate.training.device import give_back, keep_large_blocks
 def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 >> 20
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
 keep_large_blocks()
 blocks = [np.ones(25 << 17) for _ in range(8)]
 blocks[:7] = []
